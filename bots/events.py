@@ -1,0 +1,132 @@
+"""The vendor-neutral words: events that come in, messages that go out.
+
+Ids are the vendor's own, as text; times are aware and UTC; what is missing is None.  Vendor modules
+translate at the edge, so nothing outside them knows a vendor's field names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+
+type JSONDict = dict[str, Any]
+type ConversationKind = Literal["peer", "group"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a conversation takes place at the vendor."""
+
+    kind: ConversationKind
+    id: str  # peer: the user's id; group: the group's id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    kind: ClassVar[str] = "text"
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    kind: ClassVar[str] = "image"
+    url: str
+    width: int | None = None  # pixels
+    height: int | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    kind: ClassVar[str] = "voice"
+    url: str
+    seconds: float | None = None
+    text: str = ""  # transcript, where the vendor gives one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    kind: ClassVar[str] = "file"
+    url: str
+    name: str = ""
+    size: int | None = None  # bytes
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Custom:
+    """An app's own content, and everything that Parley has no better word for."""
+
+    kind: ClassVar[str] = "custom"
+    data: str  # as it came
+    text: str = ""  # the vendor's description, where there is one
+
+
+type Content = Text | Image | Voice | File | Custom
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that happened, as a vendor told it."""
+
+    event_id: str  # the same again when the vendor repeats the callback
+    happened_at: datetime  # by the vendor's clock
+    raw: JSONDict = field(repr=False)  # the body as it came: for people, never for logic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageReceived(Event):
+    """A user wrote to a robot."""
+
+    robot_id: str  # the vendor user id that was written to
+    conversation: Address
+    sender_id: str
+    content: Content
+    vendor_message_id: str  # unique within the conversation
+    order: int = 0  # decides between messages of the same `happened_at`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ignored(Event):
+    """Theirs, but nothing for us to act on: an echo, a failed send, an event we do not know."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingMessage:
+    """One message of a robot, as it should stand at the vendor after this call.
+
+    `text` is always the whole text, never an increment: a vendor that takes increments finds what
+    is new behind `shown`.
+    """
+
+    robot_id: str
+    conversation: Address
+    text: str
+    key: int  # 63 bits, drawn once per message and kept across retries: makes a repeat harmless
+    is_stream: bool = False  # an answer that grows; False: a plain message, sent once
+    is_finished: bool = True  # no frame follows
+    is_error: bool = False  # `text` tells the user that no answer can be given
+    vendor_message_id: str | None = None  # None until the vendor has taken the first frame
+    shown: str = ""  # what the vendor has accepted of this message so far
+    frame: int = 0  # 0 for the first frame, rising
+    extra: JSONDict = field(default_factory=dict)  # goes to the vendor as it is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The vendor's word that it took a message."""
+
+    vendor_message_id: str
+    sent_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RobotProfile:
+    """What users see of a robot at the vendor."""
+
+    user_id: str
+    nickname: str
+    avatar_url: str = ""
