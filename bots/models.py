@@ -1,0 +1,272 @@
+"""Who answers: everything an admin configures."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import ClassVar
+
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from bots.fields import EncryptedJSONField, EncryptedTextField
+from bots.llms.base import Endpoint, Timeouts, Usage
+
+SLUG_HELP = _("Names this object in addresses and in the configuration file. It cannot be changed later.")
+
+
+class VendorAccount(models.Model):
+    """An app at an IM cloud: where callbacks come from and messages go to."""
+
+    class Call(models.TextChoices):
+        """The kinds of call that a vendor counts apart."""
+
+        SEND = "send", _("send")
+        EDIT = "edit", _("edit")
+
+    slug = models.SlugField(_("slug"), unique=True, help_text=SLUG_HELP)
+    vendor = models.CharField(_("vendor"), max_length=20)
+    config = EncryptedJSONField(_("settings at the vendor"), default=dict)
+    limits = models.JSONField(
+        _("limits"),
+        default=dict,
+        blank=True,
+        help_text=_("Calls a second that the vendor allows this app: send_per_s, edit_per_s."),
+    )
+    enabled = models.BooleanField(_("enabled"), default=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("vendor account")
+        verbose_name_plural = _("vendor accounts")
+        ordering: ClassVar = ["slug"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Pace(models.Model):
+    """How far an account's allowance for one kind of call is spoken for.
+
+    The table is UNLOGGED (see the migration): a row is worth nothing after a crash, and without a log
+    to flush its lock is held for microseconds.
+    """
+
+    account = models.ForeignKey(VendorAccount, models.CASCADE, related_name="paces")
+    call = models.CharField(max_length=8, choices=VendorAccount.Call)
+    next_at = models.DateTimeField()  # when the next call may leave
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["account", "call"], name="one_pace_per_account_and_call")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.call}"
+
+
+class LanguageModel(models.Model):
+    """A model that can answer, and how to ask it."""
+
+    slug = models.SlugField(_("slug"), unique=True, help_text=SLUG_HELP)
+    api = models.CharField(_("API"), max_length=20)
+    base_url = models.URLField(
+        _("base address"),
+        blank=True,
+        max_length=500,
+        help_text=_("Everything before /chat/completions, with its version part."),
+    )
+    api_key = EncryptedTextField(_("API key"), blank=True, default="")
+    model = models.CharField(_("model"), max_length=200, help_text=_("The provider's own name of the model."))
+    params = models.JSONField(
+        _("parameters"),
+        default=dict,
+        blank=True,
+        help_text=_("Sent with every request as they are, such as temperature and max_tokens."),
+    )
+    connect_s = models.FloatField(_("connect deadline, s"), default=5, validators=[MinValueValidator(0.1)])
+    first_token_s = models.FloatField(
+        _("first token deadline, s"), default=20, validators=[MinValueValidator(0.1)]
+    )
+    total_s = models.FloatField(_("total deadline, s"), default=120, validators=[MinValueValidator(0.1)])
+    max_concurrency = models.PositiveIntegerField(
+        _("calls at once"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("Over all workers together. Empty: as many as come."),
+    )
+    currency = models.CharField(
+        _("currency"),
+        max_length=3,
+        blank=True,
+        validators=[RegexValidator(r"^[A-Z]{3}$", _("Three capital letters, such as CNY."))],
+        help_text=_("ISO 4217. Prices are per million tokens."),
+    )
+    input_price = models.DecimalField(_("input price"), max_digits=12, decimal_places=6, default=Decimal(0))
+    cached_input_price = models.DecimalField(
+        _("cached input price"), max_digits=12, decimal_places=6, null=True, blank=True,
+        help_text=_("Empty: cached tokens cost as much as others."),
+    )  # fmt: skip
+    output_price = models.DecimalField(_("output price"), max_digits=12, decimal_places=6, default=Decimal(0))
+    enabled = models.BooleanField(_("enabled"), default=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("language model")
+        verbose_name_plural = _("language models")
+        ordering: ClassVar = ["slug"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint(
+            slug=self.slug,
+            model=self.model,
+            base_url=self.base_url,
+            api_key=self.api_key,
+            params=self.params,
+            timeouts=Timeouts(
+                connect_s=self.connect_s, first_token_s=self.first_token_s, total_s=self.total_s
+            ),
+        )
+
+    def cost_of(self, usage: Usage) -> Decimal:
+        """What a call cost, in `currency`."""
+        cached_price = self.input_price if self.cached_input_price is None else self.cached_input_price
+        fresh = usage.input - usage.cached_input
+        amount = (
+            fresh * self.input_price + usage.cached_input * cached_price + usage.output * self.output_price
+        )
+        return amount / 1_000_000
+
+
+class Route(models.Model):
+    """Which models answer, in which order."""
+
+    slug = models.SlugField(_("slug"), unique=True, help_text=SLUG_HELP)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("route")
+        verbose_name_plural = _("routes")
+        ordering: ClassVar = ["slug"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Rule(models.Model):
+    """One step of a route: the first rule whose conditions hold names the models."""
+
+    route = models.ForeignKey(Route, models.CASCADE, related_name="rules", verbose_name=_("route"))
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+    when = models.JSONField(
+        _("when"),
+        default=dict,
+        blank=True,
+        help_text=_('All given conditions must hold; empty: always. Known: {"kinds": ["image", …]}.'),
+    )
+    models = models.ManyToManyField(
+        LanguageModel, through="RuleModel", related_name="rules", verbose_name=_("models")
+    )
+
+    class Meta:
+        verbose_name = _("rule")
+        verbose_name_plural = _("rules")
+        ordering: ClassVar = ["route", "position"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["route", "position"],
+                name="one_rule_per_position",
+                deferrable=models.Deferrable.DEFERRED,  # so that rules can change places
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.route} {self.position + 1}"
+
+
+class RuleModel(models.Model):
+    """A model's place in a rule."""
+
+    rule = models.ForeignKey(Rule, models.CASCADE, related_name="choices", verbose_name=_("rule"))
+    model = models.ForeignKey(LanguageModel, models.PROTECT, related_name="choices", verbose_name=_("model"))
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+
+    class Meta:
+        verbose_name = _("model of a rule")
+        verbose_name_plural = _("models of a rule")
+        ordering: ClassVar = ["rule", "position"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["rule", "model"], name="a_model_once_per_rule"),
+            models.UniqueConstraint(
+                fields=["rule", "position"],
+                name="one_model_per_position",
+                deferrable=models.Deferrable.DEFERRED,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.model)
+
+
+class Robot(models.Model):
+    """An account at a vendor and the mind that speaks through it."""
+
+    class ReplyMode(models.TextChoices):
+        STREAM = "stream", _("stream: the answer grows while it is written")
+        WHOLE = "whole", _("whole: the answer is sent when it is complete")
+
+    account = models.ForeignKey(
+        VendorAccount, models.CASCADE, related_name="robots", verbose_name=_("account")
+    )
+    user_id = models.CharField(
+        _("user id"), max_length=64, help_text=_("The robot's id at the vendor; users write to it.")
+    )
+    nickname = models.CharField(_("nickname"), max_length=100, blank=True)
+    avatar_url = models.URLField(_("avatar address"), max_length=500, blank=True)
+    persona = models.TextField(
+        _("persona"),
+        blank=True,
+        help_text=_("Who the robot is and how it speaks: the model's system prompt."),
+    )
+    route = models.ForeignKey(
+        Route, models.PROTECT, related_name="robots", verbose_name=_("route"),
+        help_text=_("Which models answer."),
+    )  # fmt: skip
+    reply_mode = models.CharField(_("reply mode"), max_length=8, choices=ReplyMode, default=ReplyMode.STREAM)
+    merge_window_ms = models.PositiveIntegerField(
+        _("merge window, ms"),
+        default=500,
+        validators=[MaxValueValidator(60_000)],
+        help_text=_("Messages that follow one another within this time get one answer."),
+    )
+    fallback = models.TextField(
+        _("fallback"),
+        default="Sorry, I cannot answer right now. Please try again later.",
+        help_text=_("What users read when no model could answer."),
+    )
+    history_messages = models.PositiveIntegerField(
+        _("history, messages"), default=20, help_text=_("How many earlier messages the model sees at most.")
+    )
+    history_tokens = models.PositiveIntegerField(
+        _("history, tokens"), default=4000, help_text=_("How long those may be together.")
+    )
+    enabled = models.BooleanField(_("enabled"), default=True)
+    registered_at = models.DateTimeField(_("registered"), null=True, editable=False)
+    registration_error = models.TextField(_("registration error"), blank=True, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("robot")
+        verbose_name_plural = _("robots")
+        ordering: ClassVar = ["account", "user_id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["account", "user_id"], name="a_robot_once_per_account")
+        ]
+
+    def __str__(self) -> str:
+        return self.nickname or self.user_id

@@ -1,0 +1,248 @@
+"""What is said: callbacks as they came, conversations, messages, and the turns that answer them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+from django.utils.translation import gettext_lazy as _
+
+from bots.models import LanguageModel, Robot, VendorAccount
+
+
+def new_public_id() -> str:
+    """An id for addresses and the API: opaque, and too many to guess."""
+    return get_random_string(16)
+
+
+class Callback(models.Model):
+    """A vendor's request to us, as it came.  It is stored before it is understood."""
+
+    class State(models.TextChoices):
+        READ = "read", _("read")
+        IGNORED = "ignored", _("nothing to do")
+        UNREAD = "unread", _("could not be read")
+
+    account = models.ForeignKey(
+        VendorAccount, models.CASCADE, related_name="callbacks", verbose_name=_("account")
+    )
+    delivery_id = models.CharField(_("delivery id"), max_length=200)
+    event = models.CharField(_("event"), max_length=100)
+    received_at = models.DateTimeField(_("received"))
+    query = models.JSONField(_("query"), default=dict)
+    headers = models.JSONField(_("headers"), default=dict)
+    body = models.TextField(_("body"))
+    state = models.CharField(_("state"), max_length=8, choices=State)
+    error = models.TextField(_("note"), blank=True)
+
+    class Meta:
+        verbose_name = _("callback")
+        verbose_name_plural = _("callbacks")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["account", "delivery_id"], name="a_delivery_is_stored_once")
+        ]
+        indexes: ClassVar = [
+            # The admin's "what could not be read".
+            models.Index(fields=["-id"], condition=Q(state="unread"), name="callback_unread"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.delivery_id}"
+
+
+class EndUser(models.Model):
+    """A person at the vendor's end."""
+
+    account = models.ForeignKey(
+        VendorAccount, models.CASCADE, related_name="users", verbose_name=_("account")
+    )
+    user_id = models.CharField(_("user id"), max_length=64)
+    created_at = models.DateTimeField(_("first seen"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["account", "user_id"], name="a_user_once_per_account")
+        ]
+
+    def __str__(self) -> str:
+        return self.user_id
+
+
+class Conversation(models.Model):
+    """All messages between a robot and one address at its vendor."""
+
+    class Kind(models.TextChoices):
+        PEER = "peer", _("one to one")
+        GROUP = "group", _("group")
+
+    class Owner(models.TextChoices):
+        ROBOT = "robot", _("robot")
+        OPERATOR = "operator", _("operator")
+
+    public_id = models.CharField(_("id"), max_length=16, unique=True, default=new_public_id)
+    robot = models.ForeignKey(Robot, models.CASCADE, related_name="conversations", verbose_name=_("robot"))
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind, default=Kind.PEER)
+    peer_id = models.CharField(
+        _("peer"), max_length=64, help_text=_("The user's or the group's id at the vendor.")
+    )
+    owner = models.CharField(_("owner"), max_length=8, choices=Owner, default=Owner.ROBOT)
+    # Rises with take-over, hand-back and interrupt: no frame leaves under an old epoch.
+    epoch = models.PositiveIntegerField(_("epoch"), default=0)
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    last_message_at = models.DateTimeField(_("last message"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("conversation")
+        verbose_name_plural = _("conversations")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["robot", "kind", "peer_id"], name="one_conversation_per_robot_and_peer"
+            )
+        ]
+        indexes: ClassVar = [
+            # The admin's list, newest first.
+            models.Index(fields=["-last_message_at"], name="conversation_latest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.peer_id} ↔ {self.robot}"
+
+
+class Turn(models.Model):
+    """From the first unanswered message of a user to the end of the reply."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("waiting")
+        THINKING = "thinking", _("thinking")
+        SPEAKING = "speaking", _("speaking")
+        DONE = "done", _("done")
+        STOPPED = "stopped", _("stopped")
+        TAKEN_OVER = "taken_over", _("taken over")
+        FAILED = "failed", _("failed")
+
+    RUNNING: ClassVar = (State.THINKING, State.SPEAKING)
+
+    conversation = models.ForeignKey(
+        Conversation, models.CASCADE, related_name="turns", verbose_name=_("conversation")
+    )
+    state = models.CharField(_("state"), max_length=12, choices=State, default=State.WAITING)
+    epoch = models.PositiveIntegerField(_("epoch"), default=0)
+    # Rises whenever a worker takes the turn, so that one that was given up for dead cannot speak on.
+    attempt = models.PositiveIntegerField(_("attempt"), default=0)
+    model = models.ForeignKey(
+        LanguageModel, models.SET_NULL, null=True, related_name="turns", verbose_name=_("model")
+    )
+    reply = models.TextField(_("reply"), blank=True)  # whole, from the moment the model is done
+    finish_reason = models.CharField(_("finish reason"), max_length=50, blank=True)
+    input_tokens = models.PositiveIntegerField(_("input tokens"), default=0)
+    cached_input_tokens = models.PositiveIntegerField(_("cached input tokens"), default=0)
+    output_tokens = models.PositiveIntegerField(_("output tokens"), default=0)
+    tokens_are_estimated = models.BooleanField(_("tokens are estimated"), default=False)
+    cost = models.DecimalField(_("cost"), max_digits=14, decimal_places=8, default=0)
+    currency = models.CharField(_("currency"), max_length=3, blank=True)
+    queued_at = models.DateTimeField(_("queued"), default=timezone.now)
+    started_at = models.DateTimeField(_("started"), null=True)
+    first_token_at = models.DateTimeField(_("first token"), null=True)
+    spoken_at = models.DateTimeField(_("first words sent"), null=True)
+    ended_at = models.DateTimeField(_("ended"), null=True)
+    error = models.TextField(_("error"), blank=True)
+
+    class Meta:
+        verbose_name = _("turn")
+        verbose_name_plural = _("turns")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["conversation"], condition=Q(state="waiting"), name="one_waiting_turn"
+            ),
+            models.UniqueConstraint(
+                fields=["conversation"],
+                condition=Q(state__in=["thinking", "speaking"]),
+                name="one_running_turn",
+            ),
+        ]
+        indexes: ClassVar = [
+            # Calls that a model has under way, against its `max_concurrency`.
+            models.Index(
+                fields=["model"],
+                condition=Q(state__in=["thinking", "speaking"]),
+                name="turn_running_by_model",
+            ),
+            # The admin's "what failed".
+            models.Index(fields=["-id"], condition=Q(state="failed"), name="turn_failed"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.get_state_display()}"
+
+
+class Message(models.Model):
+    """One utterance, in or out."""
+
+    class Sender(models.TextChoices):
+        USER = "user", _("user")
+        ROBOT = "robot", _("robot")
+        OPERATOR = "operator", _("operator")
+        SYSTEM = "system", _("system")
+
+    class Kind(models.TextChoices):
+        TEXT = "text", _("text")
+        IMAGE = "image", _("image")
+        VOICE = "voice", _("voice")
+        FILE = "file", _("file")
+        CUSTOM = "custom", _("custom")
+
+    class State(models.TextChoices):
+        RECEIVED = "received", _("received")
+        SENDING = "sending", _("sending")  # stored; the vendor may or may not have it
+        STREAMING = "streaming", _("streaming")  # the vendor has its first frame
+        DELIVERED = "delivered", _("delivered")  # the vendor has accepted the last frame
+        RECALLED = "recalled", _("recalled")
+        FAILED = "failed", _("failed")
+
+    public_id = models.CharField(_("id"), max_length=16, unique=True, default=new_public_id)
+    conversation = models.ForeignKey(
+        Conversation, models.CASCADE, related_name="messages", verbose_name=_("conversation")
+    )
+    turn = models.ForeignKey(
+        Turn, models.SET_NULL, null=True, related_name="messages", verbose_name=_("turn"),
+        help_text=_("The turn that answers it, or that said it."),
+    )  # fmt: skip
+    sender = models.CharField(_("sender"), max_length=8, choices=Sender)
+    sender_id = models.CharField(_("sender's id"), max_length=64)
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind, default=Kind.TEXT)
+    text = models.TextField(_("text"), blank=True)
+    extra = models.JSONField(_("content"), default=dict, blank=True)  # what the kind has besides text
+    state = models.CharField(_("state"), max_length=10, choices=State)
+    vendor_message_id = models.CharField(_("vendor's id"), max_length=100, null=True)  # noqa: DJ001 -- unique when known
+    key = models.BigIntegerField(_("key"), null=True)  # outgoing: makes a repeated send harmless
+    frame = models.PositiveIntegerField(_("frames"), default=0)
+    is_error = models.BooleanField(_("tells of a failure"), default=False)
+    happened_at = models.DateTimeField(_("time"))  # by the vendor's clock
+    order = models.BigIntegerField(_("order"), default=0)  # decides between equal times
+    created_at = models.DateTimeField(_("stored"), default=timezone.now)
+    error = models.TextField(_("error"), blank=True)
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["conversation", "vendor_message_id"], name="a_vendor_message_is_stored_once"
+            )
+        ]
+        indexes: ClassVar = [
+            # A conversation as it reads, and the model's history.
+            models.Index(fields=["conversation", "happened_at", "order", "id"], name="message_in_order"),
+            # What a turn has still to claim.
+            models.Index(
+                fields=["conversation"], condition=Q(sender="user", turn=None), name="message_unanswered"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sender_id}: {self.text[:50]}"
