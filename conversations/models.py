@@ -53,26 +53,6 @@ class Callback(models.Model):
         return f"{self.event} {self.delivery_id}"
 
 
-class EndUser(models.Model):
-    """A person at the vendor's end."""
-
-    account = models.ForeignKey(
-        VendorAccount, models.CASCADE, related_name="users", verbose_name=_("account")
-    )
-    user_id = models.CharField(_("user id"), max_length=64)
-    created_at = models.DateTimeField(_("first seen"), default=timezone.now)
-
-    class Meta:
-        verbose_name = _("user")
-        verbose_name_plural = _("users")
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["account", "user_id"], name="a_user_once_per_account")
-        ]
-
-    def __str__(self) -> str:
-        return self.user_id
-
-
 class Conversation(models.Model):
     """All messages between a robot and one address at its vendor."""
 
@@ -221,6 +201,7 @@ class Message(models.Model):
     vendor_message_id = models.CharField(_("vendor's id"), max_length=100, null=True)  # noqa: DJ001 -- unique when known
     key = models.BigIntegerField(_("key"), null=True)  # outgoing: makes a repeated send harmless
     frame = models.PositiveIntegerField(_("frames"), default=0)
+    is_stream = models.BooleanField(_("grows"), default=False)
     is_error = models.BooleanField(_("tells of a failure"), default=False)
     happened_at = models.DateTimeField(_("time"))  # by the vendor's clock
     order = models.BigIntegerField(_("order"), default=0)  # decides between equal times
