@@ -14,8 +14,18 @@ APIS = {
 }
 
 
+def client_class(api: str) -> type[LanguageModelClient]:
+    """The class behind an API's name.  Raises KeyError for a name that is not in APIS."""
+    cls: type[LanguageModelClient] = import_string(APIS[api])
+    return cls
+
+
 @cache
 def client_for(api: str) -> LanguageModelClient:
     """The one client of an API in this process.  Raises KeyError for a name that is not in APIS."""
-    client: LanguageModelClient = import_string(APIS[api])()
-    return client
+    return client_class(api)()
+
+
+def api_choices() -> list[tuple[str, str]]:
+    """Names and labels, for forms."""
+    return [(api, client_class(api).label) for api in APIS]

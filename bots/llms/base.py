@@ -89,6 +89,7 @@ class LanguageModelClient:
 
     api: ClassVar[str]
     label: ClassVar[str]
+    needs_address: ClassVar[bool] = True  # a model cannot be asked without `base_url`
 
     def stream(self, endpoint: Endpoint, prompt: Prompt) -> ReplyStream:
         """Ask the model.  Blocks until the provider answered the request with a stream, at most until

@@ -15,3 +15,7 @@ def vendor_class(name: str) -> type[Vendor]:
     """The class behind a vendor's name.  Raises KeyError for a name that is not in VENDORS."""
     cls: type[Vendor] = import_string(VENDORS[name])
     return cls
+
+
+def vendor_choices() -> list[tuple[str, str]]:
+    return [(name, vendor_class(name).label) for name in VENDORS]
