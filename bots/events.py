@@ -64,6 +64,7 @@ class Custom:
 
 
 type Content = Text | Image | Voice | File | Custom
+CONTENT_KINDS = tuple(content.kind for content in (Text, Image, Voice, File, Custom))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
