@@ -9,18 +9,24 @@ from config import database, environment, logs, secrets
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environment.read(BASE_DIR / ".env")
-VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).resolve()
+VAR_DIR = (BASE_DIR / env.text("VAR_DIR", default="var")).resolve()
 
 DEBUG = env.flag("DEBUG", default=False)
-SECRET_KEY = env.str("SECRET_KEY", default="") or secrets.kept_in(VAR_DIR / "secret_key")
-CREDENTIALS_KEYS = env.names("CREDENTIALS_KEYS") or [secrets.kept_in(VAR_DIR / "credentials_key", secrets.new_fernet_key)]
+SECRET_KEY = env.text("SECRET_KEY", default="") or secrets.kept_in(VAR_DIR / "secrets" / "secret_key")
+CREDENTIALS_KEYS = secrets.fernet_keys(env.names("CREDENTIALS_KEYS"), VAR_DIR / "secrets" / "credentials_key")
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", default="localhost,127.0.0.1")
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
-PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
+PUBLIC_URL = env.text("PUBLIC_URL", default="").rstrip("/")
 WORKER_CONCURRENCY = env.count("WORKER_CONCURRENCY", default=300)
 DRAIN_S = env.seconds("DRAIN_S", default=20)
 
-DATABASES = {"default": database.settings_for(env.str("DATABASE_URL", default=""), var_dir=VAR_DIR)}
+DATABASES = {
+    "default": database.settings_for(
+        env.text("DATABASE_URL", default=""),
+        var_dir=VAR_DIR,
+        pool_size=env.count("DATABASE_POOL_SIZE", default=20),
+    )
+}
 
 INSTALLED_APPS = [
     "unfold",

@@ -1,0 +1,55 @@
+"""Which PostgreSQL: the one that DATABASE_URL names, otherwise an embedded one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+from config import embedded
+from config.environment import WrongValue
+
+EXAMPLE = "postgresql://user:password@host:5432/name"
+
+
+def settings_for(url: str, *, var_dir: Path, pool_size: int) -> dict[str, Any]:
+    """Django's settings of the database; the embedded one keeps its data in `var_dir`."""
+    place = from_url(url) if url else embedded_in(var_dir)
+    options = place.pop("OPTIONS", {})
+    # `check` costs a tenth of a millisecond, and a restarted server costs no request.
+    pool = {"min_size": 1, "max_size": pool_size, "timeout": 10, "max_idle": 60}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "CONN_MAX_AGE": 0,  # connections live in the pool
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"pool": pool, **options},
+        **place,
+    }
+
+
+def from_url(url: str) -> dict[str, Any]:
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise WrongValue("DATABASE_URL", f"Parley runs on PostgreSQL only, as in {EXAMPLE}")
+    try:
+        parts = conninfo_to_dict(url)
+    except ProgrammingError:  # its message may quote the address, and the password with it
+        raise WrongValue("DATABASE_URL", f"not an address such as {EXAMPLE}") from None
+    if not parts.get("dbname"):
+        raise WrongValue("DATABASE_URL", f"names no database, as in {EXAMPLE}")
+    names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    place: dict[str, Any] = {names[key]: str(parts.pop(key)) for key in names if key in parts}
+    return place | {"OPTIONS": dict(parts)}
+
+
+def embedded_in(var_dir: Path) -> dict[str, Any]:
+    data_dir = embedded.data_dir_in(var_dir)
+    return {
+        "ENGINE": "config.postgresql",
+        "NAME": embedded.DATABASE,
+        "USER": embedded.SUPERUSER,
+        "HOST": str(embedded.socket_dir_of(data_dir)),
+        "PORT": embedded.PORT,  # always said, or libpq would take PGPORT
+        "DATA_DIR": str(data_dir),
+    }

@@ -1,0 +1,77 @@
+"""The environment, read through typed helpers that stop the start when a value is wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import environ
+
+TRUE_WORDS = {"1", "true", "yes", "on"}
+FALSE_WORDS = {"0", "false", "no", "off"}
+
+
+class WrongValue(SystemExit):
+    """Ends the process with one line, whichever command or server it is."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"parley: {name}: {reason}")
+
+
+class Environment:
+    """Variables by name.  An empty one counts as not set."""
+
+    # Not environ.Env.str: it follows a value that begins with `$` to another variable, and keys may begin so.
+    def text(self, name: str, *, default: str) -> str:
+        return os.environ.get(name, "").strip() or default
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        word = self.text(name, default=str(default)).lower()
+        if word not in TRUE_WORDS | FALSE_WORDS:
+            raise WrongValue(name, f"{word!r} is neither true nor false")
+        return word in TRUE_WORDS
+
+    def count(self, name: str, *, default: int) -> int:
+        return self._number(name, default, int, "a whole number of 1 or more", lowest=1)
+
+    def seconds(self, name: str, *, default: float) -> float:
+        return self._number(name, default, float, "a number of seconds, 0 or more", lowest=0)
+
+    def names(self, name: str, *, default: str = "") -> list[str]:
+        """A list, separated by commas."""
+        return [part for part in re.split(r"[,\s]+", self.text(name, default=default)) if part]
+
+    def choice(self, name: str, choices: tuple[str, ...], *, default: str) -> str:
+        word = self.text(name, default=default)
+        if word not in choices:
+            raise WrongValue(name, f"{word!r} is not one of {', '.join(choices)}")
+        return word
+
+    def _number[N: (int, float)](
+        self, name: str, default: N, parse: Callable[[str], N], wanted: str, *, lowest: N
+    ) -> N:
+        text = self.text(name, default=str(default))
+        try:
+            number = parse(text)
+        except ValueError:
+            number = None
+        if number is None or not lowest <= number < float("inf"):
+            raise WrongValue(name, f"{text!r} is not {wanted}")
+        return number
+
+
+def read(env_file: Path) -> Environment:
+    """The process's environment; `env_file`, if it exists, fills in what is not set there."""
+    if env_file.exists():
+        _check_lines(env_file)
+        environ.Env.read_env(env_file)
+    return Environment()
+
+
+def _check_lines(env_file: Path) -> None:
+    # django-environ would log a line that it cannot read, and a mistyped secret with it.
+    for number, line in enumerate(env_file.read_text().splitlines(), start=1):
+        if line and not line.startswith("#") and not re.match(r"(?:export )?[A-Za-z_0-9]+=", line):
+            raise WrongValue(f"{env_file.name}, line {number}", "neither NAME=value nor a # comment")
