@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
+from bots.errors import ModelCancelled, ModelSilent
 from bots.events import JSONDict
+from bots.llms.text import Mender
+from bots.llms.tokens import estimate_tokens
 
 type Role = Literal["system", "user", "assistant"]
 
@@ -29,16 +33,17 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """Deadlines of one call, in seconds from its start.  Nothing the server sends but text moves them."""
+    """Deadlines of one call, in seconds.  Nothing the server sends but text or thinking moves them."""
 
-    connect_s: float = 5.0
-    first_token_s: float = 20.0
-    total_s: float = 120.0
+    connect_s: float = 5.0  # to each of the host's addresses
+    first_token_s: float = 20.0  # from the call's start to the first piece of text or thinking
+    stall_s: float = 30.0  # from one piece to the next
+    total_s: float = 120.0  # from the call's start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens of one call.  `input` includes the cached ones."""
+    """Tokens of one call.  `input` includes the cached ones, `output` the thinking."""
 
     input: int = 0
     cached_input: int = 0
@@ -54,34 +59,113 @@ class Endpoint:
     model: str
     base_url: str = ""
     api_key: str = field(default="", repr=False)
-    params: JSONDict = field(default_factory=dict)  # goes into the request body as it is
+    params: JSONDict = field(default_factory=dict)  # goes into the request body; None leaves a key out
     timeouts: Timeouts = field(default_factory=Timeouts)
 
 
-class ReplyStream:
+class ReplyStream(Iterator[str]):
     """A model's answer as it comes: iterate for text, then read `usage` and the timings.
 
-    Iteration raises ModelError; each call of `__next__` returns a non-empty piece of the answer.
-    Thinking is kept apart in `reasoning` and never yielded.
+    The request leaves with the first step of the iteration, so `cancel` works from the very beginning.
+    Iteration raises ModelError; every piece is a non-empty part of the answer.  Thinking is kept apart
+    in `reasoning`.  After an error or a cancel, `usage` tells what was used up to then.
     """
 
-    usage: Usage
-    finish_reason: str  # "" until known; the provider's own word
-    reasoning: str
-    first_token_s: float | None  # seconds from the call's start to the first piece of text
-    total_s: float | None  # seconds from the call's start to the end
+    def __init__(self, endpoint: Endpoint, prompt: Prompt) -> None:
+        self.endpoint = endpoint
+        self.prompt = prompt
+        self.finish_reason = ""  # "" until known; the provider's own word
+        self.first_token_s: float | None = None  # from the call's start to the first piece of text
+        self.total_s: float | None = None  # from the call's start to the end, however it came
+        self._answer: list[str] = []
+        self._thoughts: list[str] = []
+        self._is_cancelled = False
+        self._pieces = self._run()
 
-    def __iter__(self) -> Iterator[str]:
+    # What an API fills in
+
+    def _listen(self) -> Iterator[str]:
+        """Ask, and yield the answer as it comes.  Raises ModelError."""
         raise NotImplementedError
+
+    def _hang_up(self) -> None:
+        """Wake `_listen` and let the provider know.  Called from any thread, at any time."""
+        raise NotImplementedError
+
+    def _release(self) -> None:
+        """Let go of what `_listen` holds.  Repeatable."""
+
+    def _reported_usage(self) -> Usage | None:
+        """What the provider says the call took, if it does."""
+        return None
+
+    # What callers see
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        return next(self._pieces)
+
+    @property
+    def reasoning(self) -> str:
+        """The model's thinking so far."""
+        return "".join(self._thoughts)
+
+    @property
+    def usage(self) -> Usage:
+        """What the call has taken so far."""
+        return self._reported_usage() or Usage(
+            input=sum(estimate_tokens(message.content) for message in self.prompt.messages),
+            output=estimate_tokens("".join((*self._thoughts, *self._answer))),
+            is_estimated=True,
+        )
 
     def cancel(self) -> None:
         """End the stream at once, from any thread: iteration raises ModelCancelled and the provider
         stops working (and billing).  Does nothing once the stream has ended."""
-        raise NotImplementedError
+        self._is_cancelled = True
+        self._hang_up()
 
     def close(self) -> None:
-        """Give the connection back.  Repeatable."""
-        raise NotImplementedError
+        """Give the connection back.  Repeatable; for the iterating thread only."""
+        self._pieces.close()
+        self._release()
+
+    def _run(self) -> Generator[str]:
+        started_at = time.monotonic()
+        try:
+            for piece in self._mended():
+                self._check_not_cancelled()
+                if self.first_token_s is None:
+                    self.first_token_s = time.monotonic() - started_at
+                self._answer.append(piece)
+                yield piece
+            if not self._answer:
+                raise self._silence()
+        finally:
+            self.total_s = time.monotonic() - started_at
+            self._release()
+
+    def _mended(self) -> Iterator[str]:
+        self._check_not_cancelled()
+        mender = Mender()
+        for piece in self._listen():
+            if mended := mender.feed(piece):
+                yield mended
+        if rest := mender.finish():
+            yield rest
+
+    def _check_not_cancelled(self) -> None:
+        if self._is_cancelled:
+            raise ModelCancelled(party=self.endpoint.slug)
+
+    def _silence(self) -> ModelSilent:
+        reason = self.finish_reason or "none given"
+        thinking = f" after {len(self.reasoning)} characters of thinking" if self._thoughts else ""
+        return ModelSilent(
+            f"the answer was empty{thinking} (finish_reason: {reason})", party=self.endpoint.slug
+        )
 
 
 class LanguageModelClient:
@@ -92,6 +176,9 @@ class LanguageModelClient:
     needs_address: ClassVar[bool] = True  # a model cannot be asked without `base_url`
 
     def stream(self, endpoint: Endpoint, prompt: Prompt) -> ReplyStream:
-        """Ask the model.  Blocks until the provider answered the request with a stream, at most until
-        the first-token deadline.  Raises ModelError."""
+        """The model's answer; nothing is sent before it is iterated.  Does not block."""
         raise NotImplementedError
+
+    @classmethod
+    def check_params(cls, params: JSONDict) -> None:
+        """Raises ValueError, naming the parameter, for what this API cannot be asked with."""
