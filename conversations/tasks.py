@@ -1,0 +1,50 @@
+"""Background work of conversations: each task loads by id and calls a service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+from django.db.models import CharField, Exists, OuterRef, Value
+from django.db.models.functions import Cast, Concat
+from django.utils import timezone
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from bots.retries import RetryByError
+from conversations import turns
+from conversations.models import Turn
+
+LOCK_PREFIX: Final = "conversation:"
+STRANDED_AFTER: Final = timedelta(minutes=1)  # the job of a waiting turn has started long before
+
+
+@app.task(name="conversations.answer", retry=RetryByError(patience_s=2 * turns.DELIVERY_AGE.total_seconds()))
+def answer(conversation_id: int) -> None:
+    turns.answer(conversation_id)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="conversations.rescue_turns", queueing_lock="conversations.rescue_turns")
+def rescue_turns(timestamp: int) -> None:
+    """Queue a job again for turns whose job was given up."""
+    lock = Concat(Value(LOCK_PREFIX), Cast(OuterRef("conversation_id"), CharField()))
+    jobs = ProcrastinateJob.objects.filter(lock=lock, status__in=["todo", "doing"])
+    stranded = Turn.objects.filter(
+        ~Exists(jobs),
+        state__in=[Turn.State.WAITING, *Turn.RUNNING],
+        queued_at__lt=timezone.now() - STRANDED_AFTER,
+    )
+    defer_answers(set(stranded.values_list("conversation_id", flat=True)))
+
+
+def defer_answers(conversation_ids: Iterable[int]) -> None:
+    """Queue a job for each conversation, in the transaction that is under way."""
+    jobs = [
+        # One job of a conversation runs at a time.
+        answer.configure(lock=f"{LOCK_PREFIX}{pk}").make_new_job(conversation_id=pk)
+        for pk in conversation_ids
+    ]
+    if jobs:
+        app.job_manager.batch_defer_jobs(jobs=jobs)

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import pytest
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from bots.errors import CallbackRejected
+from bots.models import Robot, VendorAccount
+from conversations import receiving
+from conversations.models import Callback, Conversation, Message, Turn
+from tests.support.standin import StandIn, callback_body, incoming
+
+pytestmark = pytest.mark.django_db
+
+
+def receive(account: VendorAccount, *bodies: bytes) -> None:
+    receiving.store([receiving.open_callback(account, incoming(body)) for body in bodies])
+
+
+def test_message_is_stored_with_a_waiting_turn_and_its_job(robot: Robot) -> None:
+    receive(robot.account, callback_body("hello"))
+
+    message = Message.objects.get()
+    assert (message.text, message.sender, message.sender_id) == ("hello", "user", "alice")
+    assert message.conversation.peer_id == "alice"
+    assert Turn.objects.get().state == Turn.State.WAITING
+    assert ProcrastinateJob.objects.get().lock == f"conversation:{message.conversation_id}"
+    assert Callback.objects.get().state == Callback.State.READ
+
+
+def test_repeat_changes_nothing(robot: Robot) -> None:
+    for _ in range(3):
+        receive(robot.account, callback_body("hello"))
+
+    assert [model.objects.count() for model in (Callback, Message, Turn, ProcrastinateJob)] == [1, 1, 1, 1]
+
+
+def test_repeats_within_a_batch_change_nothing(robot: Robot) -> None:
+    receive(robot.account, *[callback_body("hello")] * 5)
+
+    assert [model.objects.count() for model in (Callback, Message, Turn, ProcrastinateJob)] == [1, 1, 1, 1]
+
+
+def test_repeat_after_the_answer_asks_for_no_second_one(robot: Robot) -> None:
+    receive(robot.account, callback_body("hello"))
+    turn = Turn.objects.get()
+    Message.objects.update(turn=turn)
+    Turn.objects.update(state=Turn.State.DONE)
+
+    receive(robot.account, callback_body("hello"))
+
+    assert Turn.objects.get() == turn
+
+
+def test_batch_serves_several_conversations(robot: Robot) -> None:
+    receive(
+        robot.account,
+        callback_body("one", sender="alice", id_="1"),
+        callback_body("two", sender="bob", id_="2"),
+        callback_body("three", sender="alice", id_="3"),
+    )
+
+    assert Conversation.objects.count() == 2
+    assert Turn.objects.count() == 2
+    assert Message.objects.count() == 3
+
+
+def test_message_to_nobody_we_know_is_kept_as_callback_only(robot: Robot) -> None:
+    receive(robot.account, callback_body("hello", to="charlie"))
+
+    assert Callback.objects.count() == 1
+    assert not Message.objects.exists()
+
+
+def test_robots_do_not_answer_one_another(robot: Robot) -> None:
+    Robot.objects.create(account=robot.account, user_id="bot2", route=robot.route)
+
+    receive(robot.account, callback_body("hello", sender="bot2"))
+
+    assert not Message.objects.exists()
+
+
+def test_conversation_of_an_operator_gets_no_turn(robot: Robot) -> None:
+    Conversation.objects.create(robot=robot, peer_id="alice", owner=Conversation.Owner.OPERATOR)
+
+    receive(robot.account, callback_body("hello"))
+
+    assert Message.objects.count() == 1
+    assert not Turn.objects.exists()
+
+
+def test_disabled_robot_listens_and_says_nothing(robot: Robot) -> None:
+    Robot.objects.update(enabled=False)
+
+    receive(robot.account, callback_body("hello"))
+
+    assert Message.objects.count() == 1
+    assert not Turn.objects.exists()
+
+
+def test_callback_that_cannot_be_read_is_kept_and_read_again(
+    robot: Robot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(StandIn, "read", lambda self, callback: [][0])
+        receive(robot.account, callback_body("hello"))
+    callback = Callback.objects.get()
+    assert (callback.state, callback.error) == (Callback.State.UNREAD, "IndexError: list index out of range")
+
+    receiving.read_again(callback)
+
+    assert Callback.objects.get().state == Callback.State.READ
+    assert Message.objects.get().text == "hello"
+
+
+def test_rejected_callback_leaves_no_row(robot: Robot) -> None:
+    with pytest.raises(CallbackRejected):
+        receiving.open_callback(robot.account, incoming(callback_body("hello"), secret="wrong"))
+
+    assert not Callback.objects.exists()
+
+
+def test_number_of_queries_does_not_grow_with_the_batch(
+    robot: Robot,
+    django_assert_num_queries: pytest.fixture,  # type: ignore[valid-type]
+) -> None:
+    bodies = [callback_body("hello", sender=f"user{n}", id_=str(n)) for n in range(50)]
+    arrivals = [receiving.open_callback(robot.account, incoming(body)) for body in bodies]
+
+    with django_assert_num_queries(9):  # savepoint and release included
+        receiving.store(arrivals)
