@@ -1,0 +1,51 @@
+"""Keeping to what a vendor allows an app: one clock per account and kind of call, for all workers.
+
+The clock is a GCRA without burst: it holds the moment at which the next call may leave, and a single
+statement moves it on.  A call that must leave *reserves* its slot, however far ahead; one that may be
+skipped only *tries* to get a slot now.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.db import connection
+
+from bots.models import VendorAccount
+
+TRY_HORIZON_S: Final = 0.1  # how far ahead a slot may lie for a call that may be skipped
+RESERVE_HORIZON_S: Final = 3600.0  # a queue longer than this is refused rather than joined
+
+# The database's clock decides, so that workers on several machines agree.
+TAKE_SLOT: Final = """
+INSERT INTO bots_pace AS pace (account_id, call, next_at)
+VALUES (%(account)s, %(call)s, clock_timestamp() + %(interval)s * interval '1 second')
+ON CONFLICT (account_id, call) DO UPDATE
+   SET next_at = greatest(pace.next_at, clock_timestamp()) + %(interval)s * interval '1 second'
+ WHERE pace.next_at <= clock_timestamp() + %(horizon)s * interval '1 second'
+RETURNING extract(epoch FROM next_at - clock_timestamp())::float8 - %(interval)s
+"""
+
+
+def try_slot(account: VendorAccount, call: VendorAccount.Call) -> float | None:
+    """Seconds to wait (at most TRY_HORIZON_S) before a call that may be skipped; None: skip it."""
+    return _take_slot(account, call, TRY_HORIZON_S)
+
+
+def reserve_slot(account: VendorAccount, call: VendorAccount.Call) -> float:
+    """Seconds to wait before a call that must be made."""
+    wait = _take_slot(account, call, RESERVE_HORIZON_S)
+    return RESERVE_HORIZON_S if wait is None else wait
+
+
+def _take_slot(account: VendorAccount, call: VendorAccount.Call, horizon_s: float) -> float | None:
+    parameters = {
+        "account": account.pk,
+        "call": call.value,
+        "interval": 1 / account.allowance(call),
+        "horizon": horizon_s,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE_SLOT, parameters)
+        row = cursor.fetchone()
+    return None if row is None else max(0.0, row[0])

@@ -1,0 +1,21 @@
+"""Which models answer, in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from bots.models import LanguageModel, Route, Rule
+
+
+def models_for(route: Route, *, kinds: Collection[str]) -> list[LanguageModel]:
+    """The models of the first rule that matches a turn with messages of these kinds, in order."""
+    for rule in route.rules.prefetch_related("choices__model"):
+        if matches(rule, kinds=kinds):
+            return [choice.model for choice in rule.choices.all() if choice.model.enabled]
+    return []
+
+
+def matches(rule: Rule, *, kinds: Collection[str]) -> bool:
+    """Whether all conditions of the rule hold."""
+    wanted = rule.when.get("kinds")
+    return wanted is None or not set(wanted).isdisjoint(kinds)

@@ -1,0 +1,44 @@
+"""How many calls a model takes at once, over all workers together."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from django.db import transaction
+
+from bots.errors import ModelBusy
+from bots.models import LanguageModel
+from conversations.delivering import owned, pause
+from conversations.errors import Superseded
+from conversations.models import Turn
+
+CHECK_S: Final = 0.5  # how often a turn that waits for its place looks again
+
+
+def claim(turn: Turn, model: LanguageModel, *, patience_s: float) -> None:
+    """Give the turn one of the model's places, waiting for it at most so long.
+
+    A place is free again when its turn ends or moves on to another model.  Raises ModelBusy.
+    """
+    give_up_at = time.monotonic() + patience_s
+    while not _take_place(turn, model):
+        if time.monotonic() >= give_up_at:
+            raise ModelBusy(
+                f"all {model.max_concurrency} places are taken", party=model.slug, code="max_concurrency"
+            )
+        pause(CHECK_S)
+
+
+def _take_place(turn: Turn, model: LanguageModel) -> bool:
+    with transaction.atomic():
+        if model.max_concurrency is not None:
+            # Workers that want a place of this model count one after another.
+            LanguageModel.objects.select_for_update(no_key=True).get(pk=model.pk)
+            taken = Turn.objects.filter(model=model, state__in=Turn.RUNNING).exclude(pk=turn.pk).count()
+            if taken >= model.max_concurrency:
+                return False
+        if not owned(turn).update(model=model):
+            raise Superseded
+        turn.model = model
+        return True

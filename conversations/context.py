@@ -1,0 +1,74 @@
+"""What the model is shown: the robot's persona, what was said before, and what is to be answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bots.llms.base import ChatMessage, Prompt, Role
+from bots.llms.tokens import estimate_tokens
+from conversations.models import Conversation, Message, Turn
+
+# Models are shown words; content that has none is named.
+PLACEHOLDERS = {
+    Message.Kind.IMAGE: "[image]",
+    Message.Kind.VOICE: "[voice message]",
+    Message.Kind.FILE: "[file]",
+    Message.Kind.CUSTOM: "[custom message]",
+}
+READING_ORDER = ("happened_at", "order", "id")
+
+
+def prompt_for(turn: Turn) -> Prompt:
+    """All that the model is shown for this turn."""
+    robot = turn.conversation.robot
+    questions = list(turn.messages.filter(sender=Message.Sender.USER).order_by(*READING_ORDER))
+    history = earlier_messages(turn.conversation, turn, limit=robot.history_messages)
+    lines = [*within_tokens(history, robot.history_tokens), *questions]
+    system = [ChatMessage(role="system", content=robot.persona)] if robot.persona else []
+    return Prompt(messages=(*system, *as_chat(lines)), user=turn.conversation.public_id)
+
+
+def earlier_messages(conversation: Conversation, turn: Turn, *, limit: int) -> list[Message]:
+    """The last messages before the turn's own, oldest first.
+
+    What a user wrote while this turn was running belongs to the next one and has no turn yet.
+    """
+    messages = (
+        conversation.messages.exclude(turn=turn)
+        .exclude(sender=Message.Sender.USER, turn=None)
+        .exclude(state__in=[Message.State.RECALLED, Message.State.FAILED])
+        .exclude(is_error=True)
+        .order_by(*(f"-{field}" for field in READING_ORDER))[:limit]
+    )
+    return list(reversed(messages))
+
+
+def within_tokens(messages: Sequence[Message], limit: int) -> list[Message]:
+    """The longest end of a conversation that is within the limit."""
+    kept: list[Message] = []
+    for message in reversed(messages):
+        limit -= estimate_tokens(words_of(message))
+        if limit < 0:
+            break
+        kept.append(message)
+    return kept[::-1]
+
+
+def as_chat(messages: Iterable[Message]) -> list[ChatMessage]:
+    """Messages as a model reads them; neighbours of one side are joined, since many models insist on turns."""
+    chat: list[ChatMessage] = []
+    for message in messages:
+        role: Role = "user" if message.sender == Message.Sender.USER else "assistant"
+        words = words_of(message)
+        if not words:
+            continue
+        if chat and chat[-1].role == role:
+            words = f"{chat.pop().content}\n{words}"
+        chat.append(ChatMessage(role=role, content=words))
+    return chat
+
+
+def words_of(message: Message) -> str:
+    """The message in words."""
+    placeholder = PLACEHOLDERS.get(Message.Kind(message.kind), "")
+    return " ".join(part for part in (placeholder, message.text) if part)

@@ -1,0 +1,238 @@
+"""One outgoing message on its way to the vendor: sent, grown, finished.
+
+A message is stored before it is sent, and every frame before it leaves, under one condition: that the
+turn is still this worker's.  So a worker that died leaves a row from which the next one goes on, and one
+that only seemed dead cannot speak any more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from django.db import models
+from django.utils import timezone
+
+from bots import draining, pace
+from bots.clients import vendor_for
+from bots.database import release_connection
+from bots.errors import Unsupported, VendorError, VendorUnreachable
+from bots.events import Address, OutgoingMessage, Receipt
+from bots.keys import new_key
+from bots.models import VendorAccount
+from conversations.errors import Superseded
+from conversations.models import Conversation, Message, Turn
+
+log = structlog.get_logger(__name__)
+
+PATIENCE_S: Final = 30.0  # how long a call is tried again here, before the job is put back in the queue
+FIRST_PAUSE_S: Final = 0.2  # before the second try; it doubles up to:
+LONGEST_PAUSE_S: Final = 5.0
+
+SEND: Final = VendorAccount.Call.SEND
+EDIT: Final = VendorAccount.Call.EDIT
+
+
+def owned(turn: Turn) -> models.QuerySet[Turn]:
+    """The turn, if it is still in this attempt's hands."""
+    return Turn.objects.filter(
+        pk=turn.pk, attempt=turn.attempt, state__in=Turn.RUNNING, conversation__epoch=turn.epoch
+    )
+
+
+def check_ownership(turn: Turn) -> None:
+    """Raises Superseded when the conversation or the turn has passed into other hands."""
+    if not owned(turn).exists():
+        raise Superseded
+
+
+def pause(seconds: float) -> None:
+    """Wait without holding a database connection.  Raises WorkerStopping when the worker has to stop."""
+    if seconds <= 0:
+        return
+    release_connection()
+    draining.must_stop.wait(seconds)
+    draining.stop_if_told()
+
+
+class Delivery:
+    """One message of a turn's reply.  Used by one thread at a time."""
+
+    def __init__(self, turn: Turn, message: Message) -> None:
+        self.turn = turn
+        self.message = message
+        self.account = turn.conversation.robot.account
+        self.vendor = vendor_for(self.account)
+        self._is_doubtful = message.pk is not None  # an earlier attempt may have sent it
+        self._next_frame_at = 0.0  # monotonic
+
+    @classmethod
+    def of_new_message(cls, turn: Turn, text: str, *, is_stream: bool, is_error: bool = False) -> Delivery:
+        conversation = turn.conversation
+        message = Message(
+            conversation=conversation,
+            turn=turn,
+            sender=Message.Sender.ROBOT,
+            sender_id=conversation.robot.user_id,
+            text=text,
+            state=Message.State.SENDING,
+            key=new_key(),
+            is_stream=is_stream,
+            is_error=is_error,
+            happened_at=timezone.now(),
+        )
+        return cls(turn, message)
+
+    @property
+    def shown(self) -> str:
+        """What the user may have seen of it."""
+        return self.message.text
+
+    def start(self) -> None:
+        """Send it as it is stored, unless the vendor has it already."""
+        if self.message.state == Message.State.SENDING:
+            self._insist(SEND, self._send)
+
+    def frame_due_in(self) -> float:
+        """Seconds until the vendor takes another frame of this message."""
+        return max(0.0, self._next_frame_at - time.monotonic())
+
+    def may_show(self) -> bool:
+        """Whether the account's allowance has room for a frame that may be skipped."""
+        wait = pace.try_slot(self.account, EDIT)
+        if wait is None:
+            self._next_frame_at = time.monotonic() + pace.TRY_HORIZON_S
+            return False
+        pause(wait)
+        return True
+
+    def show(self, text: str) -> None:
+        """Let it grow to this text.  A frame that gets lost is not sent again: the next one says it all."""
+        try:
+            self._edit(text, is_finished=False)
+        except VendorError as error:
+            if error.permanent:
+                raise
+            log.info("frame lost", error=str(error))
+            self._next_frame_at = time.monotonic() + max(error.retry_after or 0, self.vendor.edit_interval_s)
+
+    def finish(self, text: str, *, is_error: bool = False) -> None:
+        """Make this its text for good.  Returns when the vendor has accepted that."""
+        self.start()
+        message = self.message
+        if message.state == Message.State.DELIVERED and (message.text, message.is_error) == (text, is_error):
+            return
+        message.is_error = is_error
+        self._insist(EDIT, lambda: self._edit(text, is_finished=True))
+
+    def recall(self) -> None:
+        """Take it back, where the vendor can."""
+        self.start()
+        if self.vendor.can_recall:
+            self._insist(SEND, lambda: self.vendor.recall(self._outgoing(is_finished=True)))
+            self._update(state=Message.State.RECALLED)
+
+    def _insist(self, call: VendorAccount.Call, act: Callable[[], None]) -> None:
+        """Make a call that has to succeed: wait for its slot, try again while it makes sense."""
+        give_up_at = time.monotonic() + PATIENCE_S
+        break_s = FIRST_PAUSE_S
+        while True:
+            if call == EDIT:
+                pause(self.frame_due_in())
+            pause(pace.reserve_slot(self.account, call))
+            try:
+                return act()
+            except VendorError as error:
+                break_s = max(break_s, error.retry_after or 0)
+                if error.permanent or time.monotonic() + break_s > give_up_at:
+                    raise
+                log.info("vendor call failed, trying again", call=call.value, error=str(error))
+            pause(break_s)
+            break_s = min(2 * break_s, LONGEST_PAUSE_S)
+
+    def _send(self) -> None:
+        if self.message.pk is None:
+            check_ownership(self.turn)
+            self.message.save(force_insert=True)
+        else:
+            self._claim()
+        release_connection()
+        try:
+            receipt = self._receipt_of_earlier_send() or self.vendor.send(self._outgoing(is_finished=False))
+        except VendorUnreachable:
+            self._is_doubtful = True
+            raise
+        grows_on = self.message.is_stream and not self.message.is_error
+        self._update(
+            vendor_message_id=receipt.vendor_message_id,
+            happened_at=receipt.sent_at,
+            state=Message.State.STREAMING if grows_on else Message.State.DELIVERED,
+        )
+        self._note_speech()
+
+    def _receipt_of_earlier_send(self) -> Receipt | None:
+        """The vendor's word on a send whose answer was lost, once a plain repeat is no longer harmless."""
+        age_s = (timezone.now() - self.message.created_at).total_seconds()
+        if not self._is_doubtful or age_s < self.vendor.repeat_window_s:
+            return None
+        try:
+            return self.vendor.find_sent(self._outgoing(is_finished=False))
+        except Unsupported:
+            return None
+
+    def _edit(self, text: str, *, is_finished: bool) -> None:
+        outgoing = self._outgoing(is_finished=is_finished, text=text)
+        # Stored first: whoever comes after a crash must know all that may have been shown.
+        self._claim(text=text, frame=self.message.frame + 1, is_error=self.message.is_error)
+        release_connection()
+        try:
+            self.vendor.edit(outgoing)
+        finally:
+            self._next_frame_at = time.monotonic() + self.vendor.edit_interval_s
+        if is_finished:
+            self._update(state=Message.State.DELIVERED)
+        self._note_speech()
+
+    def _outgoing(self, *, is_finished: bool, text: str | None = None) -> OutgoingMessage:
+        message, conversation = self.message, self.turn.conversation
+        return OutgoingMessage(
+            robot_id=conversation.robot.user_id,
+            conversation=address_of(conversation),
+            text=message.text if text is None else text,
+            key=message.key or 0,
+            is_stream=message.is_stream,
+            is_finished=is_finished or message.is_error or not message.is_stream,
+            is_error=message.is_error,
+            vendor_message_id=message.vendor_message_id,
+            shown=message.text,
+            frame=message.frame,
+        )
+
+    def _claim(self, **changes: object) -> None:
+        """Change the row under the condition that the turn is still ours.  Raises Superseded."""
+        rows = Message.objects.filter(pk=self.message.pk, turn__in=owned(self.turn))
+        if not rows.update(**changes or {"frame": self.message.frame}):
+            raise Superseded
+        self._set(changes)
+
+    def _update(self, **changes: object) -> None:
+        Message.objects.filter(pk=self.message.pk).update(**changes)
+        self._set(changes)
+
+    def _set(self, changes: dict[str, object]) -> None:
+        for name, value in changes.items():
+            setattr(self.message, name, value)
+
+    def _note_speech(self) -> None:
+        """The turn speaks from its first words on."""
+        if self.turn.spoken_at is None and self.message.text:
+            self.turn.spoken_at = timezone.now()
+            self.turn.state = Turn.State.SPEAKING
+            owned(self.turn).update(spoken_at=self.turn.spoken_at, state=self.turn.state)
+
+
+def address_of(conversation: Conversation) -> Address:
+    kind: Final = "group" if conversation.kind == Conversation.Kind.GROUP else "peer"
+    return Address(kind=kind, id=conversation.peer_id)

@@ -1,0 +1,158 @@
+"""A turn's reply, said at the vendor as the model writes it: one message, or several where it is long."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import structlog
+from django.db import connections
+
+from bots import draining
+from bots.clients import vendor_for
+from bots.database import release_connection
+from bots.models import Robot
+from bots.text import split_at
+from conversations.delivering import Delivery, check_ownership
+from conversations.models import Message, Turn
+
+log = structlog.get_logger(__name__)
+
+IDLE_CHECK_S: Final = 2.0  # how often a turn that has nothing new to show looks whether it was stopped
+
+
+class Speaker:
+    """Says one turn's reply.  Frames leave in a thread of their own, so that a slow vendor does not keep
+    the model waiting, nor a pause of the model the last words."""
+
+    def __init__(self, turn: Turn) -> None:
+        self.turn = turn
+        self.robot: Robot = turn.conversation.robot
+        self.vendor = vendor_for(self.robot.account)
+        self.grows = self.vendor.can_edit and self.robot.reply_mode == Robot.ReplyMode.STREAM
+        # What an earlier attempt has left at the vendor is used again, in its order.
+        self._left: deque[Message] = deque(turn.messages.filter(sender=Message.Sender.ROBOT).order_by("id"))
+        self._delivery: Delivery | None = None
+        self._reply = ""
+        self._start = 0  # where in the reply the current message begins
+        self._news = threading.Condition()
+        self._is_quiet = True
+        self._failure: Exception | None = None
+
+    def open(self) -> None:
+        """Show at once that an answer is coming, where messages can grow."""
+        if self.grows:
+            self._current("")
+
+    @contextmanager
+    def speaking(self, *, on_failure: Callable[[], None]) -> Iterator[None]:
+        """Inside, what is said goes out in frames.  When it no longer can, `on_failure` is called and
+        the reason raised at the end."""
+        self._is_quiet = False
+        frames = threading.Thread(target=self._send_frames, args=(on_failure,), name=f"frames-{self.turn.pk}")
+        frames.start()
+        try:
+            yield
+        finally:
+            with self._news:
+                self._is_quiet = True
+                self._news.notify()
+            frames.join()
+            if self._failure:
+                # It is why the model's stream ended, whatever that has raised meanwhile.
+                raise self._failure
+
+    def say(self, piece: str) -> None:
+        """Add to the reply.  Does not block."""
+        with self._news:
+            self._reply += piece
+            self._news.notify()
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether the model has said anything yet."""
+        return bool(self._reply)
+
+    def finish(self, reply: str) -> None:
+        """Deliver the whole reply.  What the vendor has already is left alone."""
+        self._reply = reply
+        rest = self._turn_pages()
+        self._current(rest).finish(rest)
+        self._recall_left()
+
+    def fail(self, apology: str) -> None:
+        """Tell the user that no answer comes, or not all of it.  What was said stays."""
+        if self._delivery and self._delivery.shown:
+            self._delivery.finish(self._delivery.shown)
+            self._delivery = None
+        self._current(apology, is_error=True).finish(apology, is_error=True)
+        self._recall_left()
+
+    def _send_frames(self, on_failure: Callable[[], None]) -> None:
+        try:
+            while self._wait_for_news():
+                self._send_frame()
+        except Exception as error:
+            self._failure = error
+            on_failure()
+        finally:
+            connections.close_all()  # they are this thread's, and it ends
+
+    def _wait_for_news(self) -> bool:
+        """Whether to go on.  Returns when a frame is due, and now and then without one."""
+        release_connection()
+        with self._news:
+            self._news.wait_for(lambda: self._is_quiet or self._has_news, timeout=IDLE_CHECK_S)
+            if self._has_news and self._delivery:
+                self._news.wait_for(lambda: self._is_quiet, timeout=self._delivery.frame_due_in())
+            return not self._is_quiet
+
+    @property
+    def _has_news(self) -> bool:
+        """A frame never shows less than the one before, not even one of an earlier attempt."""
+        shown = len(self._delivery.shown) if self._delivery else 0
+        return self.grows and len(self._reply) - self._start > shown
+
+    def _send_frame(self) -> None:
+        draining.stop_if_told()
+        if not self._has_news:
+            check_ownership(self.turn)
+            return
+        delivery = self._current(self._turn_pages())
+        if self._has_news and delivery.may_show():
+            # Whatever came while this waited goes with it.
+            delivery.show(self._turn_pages())
+
+    def _turn_pages(self) -> str:
+        """Finish all messages that the reply fills; → the text of the current one."""
+        rest = self._reply[self._start :]
+        while not self._fits(rest):
+            head, tail = split_at(rest, self._fits)
+            self._current(head).finish(head)
+            self._delivery = None
+            self._start += len(rest) - len(tail)
+            rest = tail
+        return rest
+
+    def _fits(self, text: str) -> bool:
+        return self.vendor.fits(text, is_stream=self.grows)
+
+    def _current(self, text: str, *, is_error: bool = False) -> Delivery:
+        """The message that is being said; where there is none, one that starts with this text."""
+        if self._delivery is None:
+            if self._left:
+                self._delivery = Delivery(self.turn, self._left.popleft())
+            else:
+                self._delivery = Delivery.of_new_message(
+                    self.turn, text, is_stream=self.grows, is_error=is_error
+                )
+            self._delivery.start()
+        return self._delivery
+
+    def _recall_left(self) -> None:
+        """A shorter reply than an earlier attempt's leaves messages over."""
+        while self._left:
+            Delivery(self.turn, self._left.popleft()).recall()

@@ -1,0 +1,214 @@
+"""The life of one turn, from top to bottom.
+
+    waiting ──take──▶ thinking ──first words──▶ speaking ──▶ done | failed | stopped | taken over
+
+A worker may die at any line.  The job is then run again, `take` hands the same turn out under the next
+attempt, and it goes on from what is stored: the messages at the vendor are used again, and a reply that
+was complete is delivered without asking the model a second time.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from django.db import DatabaseError, models, transaction
+from django.utils import timezone
+
+from bots import draining, routing
+from bots.database import release_connection
+from bots.errors import ModelError, VendorError
+from bots.llms import client_for
+from bots.llms.base import Prompt, ReplyStream
+from bots.models import LanguageModel
+from conversations import capacity, context
+from conversations.delivering import owned, pause
+from conversations.errors import NoModelAnswered, Superseded
+from conversations.models import Conversation, Message, Turn
+from conversations.speaking import Speaker
+
+log = structlog.get_logger(__name__)
+
+LONGEST_BURST: Final = 10  # merge windows: whoever never stops writing is answered all the same
+DELIVERY_AGE: Final = timedelta(hours=1)  # an answer that could not be delivered by then is given up
+MAX_CRASHES: Final = 3  # attempts that end in an error we did not foresee
+MAX_ATTEMPTS: Final = 100  # a turn that kills its worker must not do so for ever
+
+
+def answer(conversation_id: int) -> None:
+    """Answer all that waits in a conversation, one turn after another.
+
+    Runs under the conversation's lock, so a turn found running is one whose worker is gone.  Raises
+    what the job has to be tried again for.
+    """
+    while turn := take(conversation_id):
+        with structlog.contextvars.bound_contextvars(
+            account=turn.conversation.robot.account.slug,
+            conversation=turn.conversation.public_id,
+            turn=turn.pk,
+        ):
+            run(turn)
+
+
+def take(conversation_id: int) -> Turn | None:
+    """The turn to run next, in this worker's hands; None when nothing waits."""
+    wait_for_end_of_burst(conversation_id)
+    with transaction.atomic():
+        conversation = (
+            Conversation.objects.select_for_update(of=("self",), no_key=True)
+            .select_related("robot__account", "robot__route")
+            .get(pk=conversation_id)
+        )
+        # A running one is older than the one that waits.
+        turn = conversation.turns.filter(state__in=[*Turn.RUNNING, Turn.State.WAITING]).order_by("id").first()
+        if turn is None:
+            return None
+        turn.conversation = conversation
+        if turn.state == Turn.State.WAITING:
+            begin(turn)
+        elif turn.attempt >= MAX_ATTEMPTS:
+            end(turn, Turn.State.FAILED, f"given up after {turn.attempt} attempts")
+        turn.attempt += 1
+        turn.save(update_fields=["attempt"])
+    return turn if turn.state in Turn.RUNNING else take(conversation_id)
+
+
+def begin(turn: Turn) -> None:
+    """Move a waiting turn to thinking, with all messages that it will answer, or end it if it may not."""
+    conversation = turn.conversation
+    if conversation.owner != Conversation.Owner.ROBOT:
+        end(turn, Turn.State.TAKEN_OVER)
+    elif not (conversation.robot.enabled and conversation.robot.account.enabled):
+        end(turn, Turn.State.STOPPED, "the robot is disabled")
+    elif not unanswered(conversation.pk).update(turn=turn):
+        end(turn, Turn.State.DONE)
+    else:
+        turn.state, turn.epoch, turn.started_at = Turn.State.THINKING, conversation.epoch, timezone.now()
+        turn.save(update_fields=["state", "epoch", "started_at"])
+
+
+def wait_for_end_of_burst(conversation_id: int) -> None:
+    """Wait until the user has paused for the merge window, so that a burst gets one answer."""
+    started = time.monotonic()
+    while newest := (
+        unanswered(conversation_id)
+        .order_by("-created_at")
+        .values_list("created_at", "conversation__robot__merge_window_ms")
+        .first()
+    ):
+        stored_at, window_ms = newest
+        quiet_in = window_ms / 1000 - (timezone.now() - stored_at).total_seconds()
+        if quiet_in <= 0 or time.monotonic() - started > LONGEST_BURST * window_ms / 1000:
+            return
+        pause(quiet_in)
+
+
+def unanswered(conversation_id: int) -> models.QuerySet[Message]:
+    """What users wrote in the conversation and no turn has claimed yet."""
+    return Message.objects.filter(conversation=conversation_id, sender=Message.Sender.USER, turn=None)
+
+
+def run(turn: Turn) -> None:
+    """Think, speak, settle.  Raises what is worth another attempt, with the turn left as it is."""
+    log.info("turn taken", attempt=turn.attempt)
+    try:
+        speak(turn)
+    except Superseded:
+        log.info("turn superseded")
+    except VendorError as error:
+        if not error.permanent and timezone.now() - turn.queued_at < DELIVERY_AGE:
+            raise
+        end(turn, Turn.State.FAILED, str(error))
+    except (draining.WorkerStopping, DatabaseError):
+        raise
+    except Exception as error:
+        if turn.attempt < MAX_CRASHES:
+            raise
+        log.exception("turn given up")
+        end(turn, Turn.State.FAILED, f"{type(error).__name__}: {error}")
+
+
+def speak(turn: Turn) -> None:
+    """Give the user an answer, or the robot's apology for having none."""
+    speaker = Speaker(turn)
+    speaker.open()
+    try:
+        reply = turn.reply or think(turn, speaker)
+    except NoModelAnswered as error:
+        speaker.fail(turn.conversation.robot.fallback)
+        end(turn, Turn.State.FAILED, str(error))
+    else:
+        speaker.finish(reply)
+        end(turn, Turn.State.DONE)
+
+
+def think(turn: Turn, speaker: Speaker) -> str:
+    """The whole reply of the first model that gives one, stored.  Raises NoModelAnswered."""
+    prompt = context.prompt_for(turn)
+    kinds = set(turn.messages.filter(sender=Message.Sender.USER).values_list("kind", flat=True))
+    choices = routing.models_for(turn.conversation.robot.route, kinds=kinds)
+    failures: list[ModelError] = []
+    for model in choices:
+        is_last = model == choices[-1]
+        try:
+            capacity.claim(turn, model, patience_s=model.first_token_s if is_last else 0)
+            return listen(turn, model, prompt, speaker)
+        except ModelError as error:
+            log.warning("model failed", model=model.slug, error=str(error))
+            failures.append(error)
+            if speaker.has_spoken:
+                break  # another model would begin from the beginning
+    raise NoModelAnswered(failures)
+
+
+def listen(turn: Turn, model: LanguageModel, prompt: Prompt, speaker: Speaker) -> str:
+    """Let the speaker say what the model answers, as it comes; → the whole.  Raises ModelError."""
+    asked_at = timezone.now()
+    release_connection()
+    pieces: list[str] = []
+    with closing(client_for(model.api).stream(model.endpoint, prompt)) as stream:
+        with speaker.speaking(on_failure=stream.cancel):
+            for piece in stream:
+                pieces.append(piece)
+                speaker.say(piece)
+    reply = "".join(pieces)
+    first_token_at = asked_at + timedelta(seconds=stream.first_token_s or 0)
+    update(turn, reply=reply, first_token_at=first_token_at, **account_of(stream, model))
+    return reply
+
+
+def account_of(stream: ReplyStream, model: LanguageModel) -> dict[str, object]:
+    """What a finished call used and cost, as the turn keeps it."""
+    usage = stream.usage
+    return {
+        "finish_reason": stream.finish_reason,
+        "input_tokens": usage.input,
+        "cached_input_tokens": usage.cached_input,
+        "output_tokens": usage.output,
+        "tokens_are_estimated": usage.is_estimated,
+        "cost": model.cost_of(usage),
+        "currency": model.currency,
+    }
+
+
+def update(turn: Turn, **changes: object) -> None:
+    """Change a turn that is still ours.  Raises Superseded."""
+    if not owned(turn).update(**changes):
+        raise Superseded
+    for name, value in changes.items():
+        setattr(turn, name, value)
+
+
+def end(turn: Turn, state: Turn.State, error: str = "") -> None:
+    """Settle a turn for good; what it could not deliver is marked so."""
+    with transaction.atomic():
+        turn.state, turn.error, turn.ended_at = state, error, timezone.now()
+        turn.save(update_fields=["state", "error", "ended_at"])
+        if state == Turn.State.FAILED:
+            turn.messages.filter(state__in=[Message.State.SENDING, Message.State.STREAMING]).update(
+                state=Message.State.FAILED, error=error
+            )
+    log.info("turn ended", state=state.value, error=error)
