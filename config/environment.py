@@ -44,10 +44,23 @@ class Environment:
         return [part for part in re.split(r"[,\s]+", self.text(name, default=default)) if part]
 
     def choice(self, name: str, choices: tuple[str, ...], *, default: str) -> str:
+        """One of the choices; upper and lower case are the same."""
         word = self.text(name, default=default)
-        if word not in choices:
-            raise WrongValue(name, f"{word!r} is not one of {', '.join(choices)}")
-        return word
+        for choice in choices:
+            if choice.lower() == word.lower():
+                return choice
+        raise WrongValue(name, f"{word!r} is not one of {', '.join(choices)}")
+
+    def address(self, name: str) -> str:
+        """A web address without a slash at its end; "" where none is given."""
+        return next(iter(self.addresses(name)), "")
+
+    def addresses(self, name: str) -> list[str]:
+        addresses = [address.rstrip("/") for address in self.names(name)]
+        for address in addresses:
+            if not re.fullmatch(r"https?://[^/?#]+(/[^?#]*)?", address):
+                raise WrongValue(name, f"{address!r} is not a web address such as https://example.com")
+        return addresses
 
     def _number[N: (int, float)](
         self, name: str, default: N, parse: Callable[[str], N], wanted: str, *, lowest: N

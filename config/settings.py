@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.utils.csp import CSP
 
 from config import database, environment, logs, secrets
 
@@ -14,11 +17,17 @@ VAR_DIR = (BASE_DIR / env.text("VAR_DIR", default="var")).resolve()
 DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.text("SECRET_KEY", default="") or secrets.kept_in(VAR_DIR / "secrets" / "secret_key")
 CREDENTIALS_KEYS = secrets.fernet_keys(env.names("CREDENTIALS_KEYS"), VAR_DIR / "secrets" / "credentials_key")
+PUBLIC_URL = env.address("PUBLIC_URL")  # where the outside reaches us; "" if that is not known
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", default="localhost,127.0.0.1")
-CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
-PUBLIC_URL = env.text("PUBLIC_URL", default="").rstrip("/")
+if PUBLIC_URL:
+    ALLOWED_HOSTS.append(urlsplit(PUBLIC_URL).hostname or "")
+CSRF_TRUSTED_ORIGINS = env.addresses("CSRF_TRUSTED_ORIGINS")
 WORKER_CONCURRENCY = env.count("WORKER_CONCURRENCY", default=300)
 DRAIN_S = env.seconds("DRAIN_S", default=20)
+LOGGING = logs.configure(
+    form=env.choice("LOG_FORMAT", logs.FORMATS, default="console"),
+    level=env.choice("LOG_LEVEL", logs.LEVELS, default="INFO"),
+)
 
 DATABASES = {
     "default": database.settings_for(
@@ -45,6 +54,8 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -81,5 +92,40 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 
+# The web process serves the static files where they lie: nothing to collect, no other server needed.
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_MAX_AGE = 3600
+
+# Behind a proxy that speaks https, which PUBLIC_URL tells.  The proxy also sends plain http elsewhere:
+# here that would turn probes away, which come without it.
+IS_HTTPS = PUBLIC_URL.startswith("https://")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_HTTPS else None
+SECURE_HSTS_SECONDS = 30 * 24 * 3600 if IS_HTTPS else 0
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SILENCED_SYSTEM_CHECKS = ["security.W008"]
+SECURE_CSP = {
+    "default-src": [CSP.SELF],
+    "script-src": [CSP.SELF, CSP.UNSAFE_INLINE, CSP.UNSAFE_EVAL],  # the admin theme's Alpine needs both
+    "style-src": [CSP.SELF, CSP.UNSAFE_INLINE],
+    "img-src": [CSP.SELF, "data:", "blob:", "https:"],  # users' pictures lie at the vendors
+    "media-src": [CSP.SELF, "https:"],
+    "object-src": [CSP.NONE],
+    "base-uri": [CSP.SELF],
+    "form-action": [CSP.SELF],
+    "frame-ancestors": [CSP.NONE],
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],  # closed until opened
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+UNFOLD = {
+    "SITE_TITLE": "Parley",
+    "SITE_HEADER": "Parley",
+    "SITE_SYMBOL": "forum",
+    "SITE_URL": None,
+}

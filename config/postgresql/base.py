@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from django.db import OperationalError
 from django.db.backends.postgresql import base, client
 
 from config import embedded
@@ -23,5 +24,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_connection_params(self) -> dict[str, Any]:
         """Whoever asks where to connect (Django, its pool, procrastinate) finds a running server there."""
-        embedded.server_for(Path(self.settings_dict["DATA_DIR"])).ensure_running()
+        server = embedded.server_for(Path(self.settings_dict["DATA_DIR"]))
+        try:
+            server.ensure_running()
+        except embedded.ServerFailed as error:
+            if server.has_answered:
+                raise OperationalError(str(error)) from error
+            raise SystemExit(f"parley: {error}") from None  # one line ends what cannot start
         return super().get_connection_params()

@@ -1,0 +1,63 @@
+"""What all tests stand on: a database of this run's own, and a browser where there is one."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import psutil
+import psycopg
+import pytest
+from django.db import connection
+from psycopg import sql
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+TEST_DATABASE = "test_parley_{pid}"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """Runs side by side have a test database each; what killed runs left behind goes."""
+    connection.settings_dict["TEST"]["NAME"] = TEST_DATABASE.format(pid=os.getpid())
+    parameters = {**connection.get_connection_params(), "dbname": "postgres", "autocommit": True}
+    with psycopg.connect(**parameters) as server:
+        for (name,) in server.execute("SELECT datname FROM pg_database").fetchall():
+            leftover = re.fullmatch(TEST_DATABASE.format(pid=r"(\d+)"), name)
+            if leftover and not psutil.pid_exists(int(leftover[1])):
+                server.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium from the system, for tests marked `browser`.  They are skipped where there is none."""
+    from playwright.sync_api import sync_playwright
+
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        skip_browser_test("no Chromium is installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(BROWSER_FLAGS))
+        yield browser
+        browser.close()
+
+
+def skip_browser_test(reason: str) -> None:
+    if os.environ.get("REQUIRE_BROWSER"):
+        pytest.fail(f"{reason}, and REQUIRE_BROWSER is set")
+    pytest.skip(reason)
