@@ -1,0 +1,19 @@
+"""This thread's database connection."""
+
+from __future__ import annotations
+
+from django.db import connection
+from django.db.transaction import TransactionManagementError
+
+
+def release_connection() -> None:
+    """Give this thread's database connection back to the pool; the next query takes one again.
+
+    Call it before a long wait: hundreds of jobs share a few connections.
+    Raises TransactionManagementError inside a transaction, which would be lost.
+    """
+    # The transaction that Django puts around a test counts as none, as with atomic(durable=True).
+    if any(not block._from_testcase for block in connection.atomic_blocks):
+        raise TransactionManagementError("the connection cannot be given back inside a transaction")
+    if not connection.in_atomic_block:
+        connection.close()

@@ -1,0 +1,56 @@
+"""When a failed job runs again: the error knows whether that can help, and the strategy decides.
+
+@app.task(retry=RetryByError())
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from django.db import InterfaceError, OperationalError
+from procrastinate import BaseRetryStrategy, RetryDecision
+from procrastinate.exceptions import JobAborted
+from procrastinate.jobs import Job
+
+from bots.draining import WorkerStopping
+from bots.errors import ModelError, VendorError
+
+FIRST_WAIT_S: Final = 1.0  # doubled with each attempt
+LONGEST_WAIT_S: Final = 60.0
+PATIENCE_S: Final = 600.0  # an outage of ten minutes is waited out; people have left after that
+BUG_ATTEMPTS: Final = 3  # for errors that nobody foresaw: a race may pass, a bug does not
+
+INTERRUPTIONS: Final = (WorkerStopping, JobAborted, asyncio.CancelledError)
+OUTAGES: Final = (VendorError, ModelError, OperationalError, InterfaceError)
+
+
+class RetryByError(BaseRetryStrategy):
+    """An interrupted job runs again at once, one that met an outage when that may be over.
+
+    The job keeps its lock meanwhile, so that later jobs of the same lock stay behind it.
+    """
+
+    def __init__(self, *, patience_s: float = PATIENCE_S) -> None:
+        self.patience_s = patience_s  # an outage is given up after waits of this much together
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        if isinstance(exception, INTERRUPTIONS):
+            return RetryDecision()
+        if isinstance(exception, OUTAGES):
+            return self._after_outage(exception, job.attempts)
+        if isinstance(exception, Exception) and job.attempts < BUG_ATTEMPTS:
+            return RetryDecision(retry_in={"seconds": wait_s(job.attempts)})
+        return None
+
+    def _after_outage(self, error: Exception, attempts: int) -> RetryDecision | None:
+        waited_s = sum(wait_s(attempt) for attempt in range(attempts))
+        if getattr(error, "permanent", False) or waited_s >= self.patience_s:
+            return None
+        asked_s = getattr(error, "retry_after", None) or 0.0
+        return RetryDecision(retry_in={"seconds": max(wait_s(attempts), asked_s)})
+
+
+def wait_s(attempts: int) -> float:
+    """Seconds to wait after so many failures before the one at hand."""
+    return float(min(FIRST_WAIT_S * 2 ** min(attempts, 16), LONGEST_WAIT_S))

@@ -1,0 +1,72 @@
+"""The front door: everything that reaches Parley's one port is sorted here.
+
+Callbacks go to an async handler, ahead of Django; all else to Django's WSGI application on threads,
+which serves twice what Django's ASGI handler does and cannot use up the database's connections.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+from a2wsgi import WSGIMiddleware
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+# Loads Django, which the handlers need when they are imported.
+django_application = get_wsgi_application()
+
+from conversations.front import callbacks_app  # noqa: E402
+
+# Requests spend most of their time waiting for the database: two threads for each of its connections
+# (DATABASE_POOL_SIZE), so that one that is given back finds work.
+DJANGO_THREADS: Final = 40
+
+type Scope = dict[str, Any]
+
+django_on_threads: Any = WSGIMiddleware(django_application, workers=DJANGO_THREADS)
+
+ROUTES: Final = {
+    "/callbacks/": callbacks_app,
+}
+
+
+async def application(scope: Scope, receive: Any, send: Any) -> None:
+    """Parley's ASGI application."""
+    if scope["type"] == "http":
+        await handler_of(scope["path"])(scope, receive, send)
+    elif scope["type"] == "websocket":
+        await send({"type": "websocket.close"})  # before it was accepted: the server answers 403
+    elif scope["type"] == "lifespan":
+        await live(receive, send)
+
+
+def handler_of(path: str) -> Any:
+    """The first route that the path begins with."""
+    return next((handler for prefix, handler in ROUTES.items() if path.startswith(prefix)), to_django)
+
+
+async def to_django(scope: Scope, receive: Any, send: Any) -> None:
+    names = {name for name, _ in scope["headers"]}
+    if b"transfer-encoding" in names and b"content-length" not in names:
+        # WSGI knows no body without a length; Django would take it for an empty one.
+        await answer_in_words(send, 411, b"Send the body with a Content-Length.")
+        return
+    # WSGI writes X_Forwarded_For and X-Forwarded-For alike, and a proxy strips only the latter.
+    headers = [(name, value) for name, value in scope["headers"] if b"_" not in name]
+    await django_on_threads({**scope, "headers": headers}, receive, send)
+
+
+async def answer_in_words(send: Any, status: int, words: bytes) -> None:
+    headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(words))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": words})
+
+
+async def live(receive: Any, send: Any) -> None:
+    while True:
+        event = await receive()
+        await send({"type": f"{event['type']}.complete"})
+        if event["type"] == "lifespan.shutdown":
+            return

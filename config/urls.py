@@ -1,0 +1,17 @@
+"""The addresses that Django serves.  Those ahead of Django are in `config/asgi.py`."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from config import probes
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("healthz", probes.healthz),
+    path("readyz", probes.readyz),
+]

@@ -1,0 +1,29 @@
+"""The web process: uvicorn around the front door."""
+
+from __future__ import annotations
+
+import math
+import signal
+import socket
+import sys
+
+import uvicorn
+from django.conf import settings
+
+
+def serve(listener: socket.socket) -> None:
+    """Answer what comes in at the socket until SIGTERM, then finish what has begun.  Blocks."""
+    # uvicorn repeats the signal when it is done; unanswered it would end the process before the exit
+    # handlers, by which the embedded database learns that we left.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    config = uvicorn.Config(
+        "config.asgi:application",
+        http="httptools",
+        loop="uvloop",
+        lifespan="on",
+        log_config=None,  # Django's is in place
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=math.ceil(settings.DRAIN_S),
+    )
+    uvicorn.Server(config).run(sockets=[listener])
