@@ -8,8 +8,8 @@ from typing import Any
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
-from config import embedded
 from config.environment import WrongValue
+from config.postgresql import places, server
 
 EXAMPLE = "postgresql://user:password@host:5432/name"
 
@@ -44,12 +44,15 @@ def from_url(url: str) -> dict[str, Any]:
 
 
 def embedded_in(var_dir: Path) -> dict[str, Any]:
-    data_dir = embedded.data_dir_in(var_dir)
+    try:
+        data_dir = places.data_dir_in(var_dir)
+    except OSError as error:
+        raise WrongValue("VAR_DIR", f"cannot hold the database: {error.strerror}: {error.filename}") from None
     return {
         "ENGINE": "config.postgresql",
-        "NAME": embedded.DATABASE,
-        "USER": embedded.SUPERUSER,
-        "HOST": str(embedded.socket_dir_of(data_dir)),
-        "PORT": embedded.PORT,  # always said, or libpq would take PGPORT
+        "NAME": server.DATABASE,
+        "USER": server.SUPERUSER,
+        "HOST": str(places.socket_dir_of(data_dir)),
+        "PORT": places.PORT,  # always said, or libpq would take PGPORT
         "DATA_DIR": str(data_dir),
     }

@@ -17,14 +17,14 @@ FORMATS: Final = ("console", "json")
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 MASK: Final = "••••"
-SECRET_WORDS: Final = (
+WORDS: Final = (  # of secrets
     r"usersig|signature|token|password|passwd|authorization|credentials?"
     r"|(?:secret|api|credentials?)[_-]?keys?|secret"
 )
-SECRET_NAME: Final = re.compile(rf"(?:{SECRET_WORDS}|\bsign)s?$", re.IGNORECASE)
+SECRET_NAME: Final = re.compile(rf"(?:{WORDS}|\bsign)s?$", re.IGNORECASE)
 # In an address, a form, JSON or a repr: name=value, "name": "value".  Numbers are counts of tokens.
 SECRET_IN_TEXT: Final = re.compile(
-    rf"""((?:{SECRET_WORDS}|\bsign)s?["']?\s*[=:]\s*["']?)(?!Bearer\b|Basic\b|[\d.]+\b)[^\s&"',;}})]+""",
+    rf"""((?:{WORDS}|\bsign)s?["']?\s*[=:]\s*["']?)(?!Bearer\b|Basic\b|[\d.]+\b)[^\s&"',;}})]+""",
     re.IGNORECASE,
 )
 BEARER_IN_TEXT: Final = re.compile(r"(\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)

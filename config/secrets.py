@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import tempfile
@@ -38,10 +39,8 @@ def _create(path: Path, secret: str) -> None:
         draft.write(secret + "\n")
         draft.flush()
         os.fsync(draft.fileno())
-        try:
+        with contextlib.suppress(FileExistsError):
             os.link(draft.name, path)
-        except FileExistsError:
-            pass
 
 
 def fernet_keys(given: list[str], path: Path) -> list[str]:

@@ -8,11 +8,12 @@ from typing import Any
 from django.db import OperationalError
 from django.db.backends.postgresql import base, client
 
-from config import embedded
+from config.postgresql import places
+from config.postgresql.server import server_for
 
 
 class DatabaseClient(client.DatabaseClient):
-    executable_name = str(embedded.package_dir() / "pginstall18" / "bin" / "psql")
+    executable_name = str(places.programs_in(places.package_dir()) / "psql")
 
     def runshell(self, parameters: list[str]) -> None:
         self.connection.get_connection_params()
@@ -24,10 +25,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_connection_params(self) -> dict[str, Any]:
         """Whoever asks where to connect (Django, its pool, procrastinate) finds a running server there."""
-        server = embedded.server_for(Path(self.settings_dict["DATA_DIR"]))
+        server = server_for(Path(self.settings_dict["DATA_DIR"]))
         try:
             server.ensure_running()
-        except embedded.ServerFailed as error:
+        except places.ServerFailed as error:
             if server.has_answered:
                 raise OperationalError(str(error)) from error
             raise SystemExit(f"parley: {error}") from None  # one line ends what cannot start
