@@ -1,0 +1,354 @@
+"""The sandbox from Python: for acceptance tests, benchmarks and the demo's self-check.
+
+with Sandbox.start() as sandbox:
+    app = sandbox.register_app(callback_url=f"{server}/callbacks/acme/")
+    ... save a robot in the product; it creates the robot at `app` ...
+    key = app.send("alice", "@RBT#001", "Hello?")
+    reply = app.wait_for_reply("alice", "@RBT#001", after=key)
+    assert reply[0].text == "Hello, Alice." and not sandbox.violations()
+"""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+type JSONDict = dict[str, Any]
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """One state of a message."""
+
+    at: float  # Unix time
+    text: str
+    is_finished: bool
+    body: Any  # as it was on the wire
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """A message as a client of the app shows it."""
+
+    key: str
+    sender: str
+    recipient: str
+    kind: str  # text, reply (grows), error, interrupt, image, voice, video, file, custom
+    text: str
+    url: str
+    is_finished: bool
+    is_recalled: bool
+    sent_at: float  # Unix time
+    frames: tuple[Frame, ...]
+
+    @classmethod
+    def from_json(cls, entry: JSONDict) -> Message:
+        return cls(
+            key=entry["key"],
+            sender=entry["from"],
+            recipient=entry["to"],
+            kind=entry["kind"],
+            text=entry["text"],
+            url=entry["url"],
+            is_finished=entry["is_finished"],
+            is_recalled=entry["is_recalled"],
+            sent_at=entry["sent_at"],
+            frames=tuple(
+                Frame(
+                    at=frame["at"], text=frame["text"], is_finished=frame["is_finished"], body=frame["body"]
+                )
+                for frame in entry["frames"]
+            ),
+        )
+
+
+class NoReply(AssertionError):
+    """What was waited for did not come; the text tells what came instead."""
+
+
+class Process:
+    """A child process that prints `<name> at <url>` when it is ready."""
+
+    def __init__(
+        self, *arguments: str, log: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
+        output = log.open("ab") if log else subprocess.DEVNULL
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "sandbox", *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            text=True,
+        )
+        self.url = self._ready_url()
+
+    def _ready_url(self) -> str:
+        assert self._child.stdout is not None
+        line = self._child.stdout.readline()
+        if " at http" not in line:
+            raise RuntimeError(f"the sandbox process ended with code {self._child.wait()}: {line!r}")
+        return line.rsplit(" ", 1)[-1].strip()
+
+    def stop(self) -> None:
+        self._child.terminate()
+        try:
+            self._child.wait(5)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        assert self._child.stdout is not None
+        self._child.stdout.close()
+
+
+class ScriptedModel:
+    """The scripted model's control."""
+
+    def __init__(self, url: str, api_key: str) -> None:
+        self.base_url = f"{url}/v1"
+        self.api_key = api_key
+        self._http = httpx.Client(base_url=f"{url}/_sandbox/model", trust_env=False, timeout=10)
+
+    def config(self, slug: str = "fast", **changes: Any) -> JSONDict:
+        """An entry of `models` in a configuration file."""
+        entry = {"slug": slug, "api": "openai", "model": "scripted"}
+        return entry | {"base_url": self.base_url, "api_key": self.api_key} | changes
+
+    def script(self, text: str | None = None, **options: Any) -> None:
+        """Say this next (or to the next request that contains `match`); options: scripted_model.Script."""
+        _json(self._http.post("/scripts", json={"scripts": [{"text": text, **options}]}))
+
+    def default(self, **options: Any) -> None:
+        """How answers without a script are given from now on."""
+        _json(self._http.post("/default", json=options))
+
+    def requests(self) -> list[JSONDict]:
+        """What was asked, oldest first: `at`, `body`, `text`, `chunks_sent`, `outcome`, `ended_at`."""
+        requests: list[JSONDict] = _json(self._http.get("/requests"))["requests"]
+        return requests
+
+    def reset(self) -> None:
+        _json(self._http.post("/reset"))
+
+    def close(self) -> None:
+        self._http.close()
+
+
+class TencentApp:
+    """One app at the simulated Tencent cloud, with its users."""
+
+    vendor = "tencent"
+
+    def __init__(self, sandbox: Sandbox, settings: JSONDict) -> None:
+        self._sandbox = sandbox
+        self.settings = settings
+        self.id = str(settings["sdk_app_id"])
+
+    def config(self) -> JSONDict:
+        """`config` of an account in a configuration file."""
+        return {
+            "sdk_app_id": self.settings["sdk_app_id"],
+            "secret_key": self.settings["secret_key"],
+            "admin_user_id": self.settings["admin_user_id"],
+            "callback_token": self.settings["callback_token"],
+            "api_base": self._sandbox.url,
+        }
+
+    def change(self, **settings: Any) -> None:
+        """Change settings of the app: `callback_url`, `callbacks`, `callback_retries`, `rate_per_s`, …"""
+        self.settings |= settings
+        self._sandbox.post("/apps", {"vendor": self.vendor, **self.settings})
+
+    def robots(self) -> list[JSONDict]:
+        """`user_id`, `nickname`, `avatar_url` of each."""
+        return self._read_robots()[1]
+
+    def _read_robots(self, **waiting: Any) -> tuple[int, list[JSONDict]]:
+        answer = self._sandbox.get("/apps", waiting)
+        robots = next(app["robots"] for app in answer["apps"] if app["app"] == self.id)
+        return answer["version"], robots
+
+    def wait_for_robot(self, user_id: str, timeout_s: float = 20.0) -> JSONDict:
+        """The robot, once the product has created it.  Raises NoReply."""
+        version, robots = self._read_robots()
+        ends_at = time.monotonic() + timeout_s
+        while user_id not in (known := {robot["user_id"]: robot for robot in robots}):
+            left = ends_at - time.monotonic()
+            if left <= 0:
+                raise NoReply(
+                    f"robot {user_id} was not created; the last calls: {self._sandbox.calls()[-5:]}"
+                )
+            version, robots = self._read_robots(beyond=version, wait_s=left)
+        return known[user_id]
+
+    def send(self, user: str, robot: str, text: str = "", **content: Any) -> str:
+        """Write as a user; the message's key.  For other things than text: image=, voice=, file=, custom=."""
+        body = {"app": self.id, "from": user, "to": robot, **({"text": text} if text else {}), **content}
+        key: str = self._sandbox.post("/users/send", body)["key"]
+        return key
+
+    def messages(self, user: str, peer: str) -> list[Message]:
+        return self._read(user, peer)[1]
+
+    def replies(self, user: str, robot: str, after: str | None = None) -> list[Message]:
+        """What the robot said, all or after the message of key `after`."""
+        return _replies(self.messages(user, robot), robot, after)
+
+    def wait_for_reply(
+        self, user: str, robot: str, *, after: str | None = None, count: int = 1, timeout_s: float = 30.0
+    ) -> list[Message]:
+        """What the robot said after `after`, once there are `count` and all are finished.  Raises NoReply."""
+
+        def is_there(messages: list[Message]) -> bool:
+            replies = _replies(messages, robot, after)
+            return len(replies) >= count and all(reply.is_finished for reply in replies)
+
+        messages = self.wait_until(user, robot, is_there, timeout_s=timeout_s)
+        return _replies(messages, robot, after)
+
+    def wait_until(
+        self, user: str, peer: str, holds: Callable[[list[Message]], bool], *, timeout_s: float = 30.0
+    ) -> list[Message]:
+        """The conversation, once `holds` says yes to it.  Asked again at every change.  Raises NoReply."""
+        version, messages = self._read(user, peer)
+        ends_at = time.monotonic() + timeout_s
+        while not holds(messages):
+            left = ends_at - time.monotonic()
+            if left <= 0:
+                said = [(message.sender, message.kind, message.text) for message in messages]
+                raise NoReply(f"not within {timeout_s} s; the conversation is {said}")
+            version, messages = self._read(user, peer, beyond=version, wait_s=left)
+        return messages
+
+    def _read(
+        self, user: str, peer: str, *, beyond: int | None = None, wait_s: float = 0.0
+    ) -> tuple[int, list[Message]]:
+        query: JSONDict = {"app": self.id, "user": user, "peer": peer}
+        if beyond is not None:
+            query |= {"beyond": beyond, "wait_s": wait_s}
+        answer = self._sandbox.get("/messages", query)
+        return answer["version"], [Message.from_json(entry) for entry in answer["messages"]]
+
+
+class Sandbox:
+    """The simulated clouds, and a scripted model beside them."""
+
+    def __init__(
+        self, url: str, model: ScriptedModel | None = None, processes: Iterable[Process] = ()
+    ) -> None:
+        self.url = url
+        self._model = model
+        self._processes = list(processes)
+        self._http = httpx.Client(base_url=f"{url}/_sandbox", trust_env=False, timeout=90)
+
+    @classmethod
+    def start(cls, *, log: Path | None = None, state: Path | None = None) -> Sandbox:
+        """Start both processes on free ports.  Their errors go to `log`."""
+        api_key = f"sk-sandbox-{secrets.token_hex(8)}"
+        cloud = Process("cloud", *(["--state", str(state)] if state else []), log=log)
+        try:
+            model = Process("scripted-model", "--api-key", api_key, log=log)
+        except BaseException:
+            cloud.stop()
+            raise
+        return cls(cloud.url, ScriptedModel(model.url, api_key), [cloud, model])
+
+    @property
+    def model(self) -> ScriptedModel:
+        assert self._model is not None, "this sandbox was joined without a model"
+        return self._model
+
+    def register_app(self, **settings: Any) -> TencentApp:
+        """A new app with its own id and secrets.  Settings: tencent.app.AppSettings."""
+        drawn = {
+            "sdk_app_id": 1400000000 + secrets.randbelow(100_000_000),
+            "secret_key": secrets.token_hex(32),
+            "admin_user_id": "administrator",
+            "callback_token": secrets.token_hex(8),
+        }
+        app = TencentApp(self, drawn | settings)
+        app.change()
+        return app
+
+    def faults(
+        self,
+        *,
+        callbacks: Mapping[str, Any] | None = None,
+        api: Mapping[str, Any] | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Replace all faults by these; without arguments: none.  Settings: see sandbox/faults.py."""
+        self.post("/faults", {"seed": seed, "callbacks": dict(callbacks or {}), "api": dict(api or {})})
+
+    def set_clock(self, offset_s: float) -> None:
+        """Let the clouds' clock go ahead of the machine's, or behind it."""
+        self.post("/clock", {"offset_s": offset_s})
+
+    def calls(self, command: str | None = None, app: str | None = None) -> list[JSONDict]:
+        """API calls, oldest first: `at`, `command`, `body`, `answer`, `fault`, `ms`."""
+        calls = self._entries("/calls", app)
+        return [call for call in calls if command in (None, call["command"])]
+
+    def callbacks(self, command: str | None = None, app: str | None = None) -> list[JSONDict]:
+        """Callbacks sent, oldest first: `at`, `command`, `body`, `attempt`, `status`, `answer`, `ms`."""
+        callbacks = self._entries("/callbacks", app)
+        return [callback for callback in callbacks if command in (None, callback["command"])]
+
+    def violations(self, app: str | None = None) -> list[JSONDict]:
+        """What a real client or cloud would choke on: `rule`, `detail`, `key`.  A good product has none."""
+        return self._entries("/violations", app)
+
+    def _entries(self, path: str, app: str | None) -> list[JSONDict]:
+        entries: list[JSONDict] = self.get(path, {"app": app} if app else {})["results"]
+        return entries
+
+    def reset(self) -> None:
+        """Forget messages, robots, faults and logs; the apps stay."""
+        self.post("/reset", {})
+        self.set_clock(0)
+        if self._model is not None:
+            self._model.reset()
+
+    def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
+        return _json(self._http.get(path, params=query))
+
+    def post(self, path: str, body: JSONDict) -> Any:
+        return _json(self._http.post(path, json=body))
+
+    def close(self) -> None:
+        self._http.close()
+        if self._model is not None:
+            self._model.close()
+        for process in self._processes:
+            process.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _replies(messages: list[Message], robot: str, after: str | None) -> list[Message]:
+    keys = [message.key for message in messages]
+    start = keys.index(after) + 1 if after is not None else 0
+    return [message for message in messages[start:] if message.sender == robot and not message.is_recalled]
+
+
+def _json(response: httpx.Response) -> Any:
+    if response.status_code >= 400:
+        raise ValueError(f"{response.request.url.path}: {response.status_code} {response.text}")
+    return response.json()

@@ -1,0 +1,5 @@
+"""Tencent Cloud IM, played."""
+
+from sandbox.tencent.cloud import Tencent
+
+__all__ = ["Tencent"]
