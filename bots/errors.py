@@ -8,6 +8,7 @@ BotError                      nobody raises the base
 │   ├── VendorUnreachable     no answer, or none that makes sense → retry
 │   ├── VendorBusy            told to slow down                   → retry after
 │   ├── VendorRefused         said no                             → give up, tell a person
+│   │   └── MessageGone       has no such message (any more)     → look it up, or send a new one
 │   └── Unsupported           cannot be said through this API
 └── ModelError                model, code, permanent, retry_after
     ├── ModelUnreachable      no connection, or it broke          → another model, or later
@@ -74,6 +75,10 @@ class VendorRefused(VendorError):
     """The IM cloud said no."""
 
     permanent = True
+
+
+class MessageGone(VendorRefused):
+    """The IM cloud has no such message, or has it no longer."""
 
 
 class Unsupported(VendorError):

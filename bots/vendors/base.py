@@ -7,12 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import ClassVar, Protocol
+from http.cookiejar import DefaultCookiePolicy
+from typing import ClassVar, Final, NoReturn
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from bots.errors import CallbackMalformed, Unsupported
 from bots.events import Event, JSONDict, OutgoingMessage, Receipt, RobotProfile
+from bots.text import clean_json
+from bots.vendors.config import VendorConfig
+
+CONNECTIONS: Final = 400  # kept open to a vendor: more than a worker process has threads
 
 
 @dataclass(frozen=True, slots=False, kw_only=True)
@@ -26,14 +32,19 @@ class IncomingCallback:
 
     @cached_property
     def json(self) -> JSONDict:
-        """The body as a JSON object.  Raises CallbackMalformed."""
+        """The body as a JSON object whose texts can all be stored.  Raises CallbackMalformed."""
         try:
-            body = json.loads(self.body)
-        except ValueError as error:
+            body = json.loads(self.body.decode(), parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
             raise CallbackMalformed(f"the body is not JSON: {error}") from error
         if not isinstance(body, dict):
             raise CallbackMalformed("the body is not a JSON object")
-        return body
+        cleaned: JSONDict = clean_json(body)
+        return cleaned
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,26 +55,17 @@ class Answer:
     body: JSONDict = field(default_factory=dict)
 
 
-class VendorConfig(Protocol):
-    """A vendor's settings of one account: a frozen dataclass, made once from the account's JSON.
-
-    Its fields are the keys of `config` in the configuration file.  A field whose metadata has
-    `secret: True` is masked wherever it is shown; `help` speaks to the person at the form.
-    """
-
-    __dataclass_fields__: ClassVar[dict[str, object]]
-
-
 class Vendor:
-    """One account at an IM cloud.  Threads share it: it holds no state but an HTTP session.
+    """One account at an IM cloud.
 
+    Threads share it: it holds no state but an HTTP session and what can be made anew, such as a token.
     Blocking calls raise VendorError; reading callbacks is pure.
     """
 
     # What to fill in
-    name: ClassVar[str]
-    label: ClassVar[str]
-    Config: ClassVar[type]
+    name: ClassVar[str]  # as in VENDORS
+    label: ClassVar[str]  # for people
+    Config: ClassVar[type[VendorConfig]]
     can_edit: ClassVar[bool] = False  # a sent message can be replaced, so answers can grow
     can_recall: ClassVar[bool] = False
     edit_interval_s: ClassVar[float] = 1.0  # between two frames of one message
@@ -74,7 +76,7 @@ class Vendor:
 
     def __init__(self, config: VendorConfig, session: requests.Session | None = None) -> None:
         self.config = config
-        self.session = session or requests.Session()
+        self.session = session or new_session()
 
     def check(self, callback: IncomingCallback) -> None:
         """Raises CallbackRejected unless the vendor signed this lately, for this account, and
@@ -102,11 +104,15 @@ class Vendor:
         raise NotImplementedError
 
     def send(self, message: OutgoingMessage) -> Receipt:
-        """Send a new message."""
+        """Send a new message.
+
+        VendorUnreachable leaves open whether it was sent: the same message may be sent again within
+        `repeat_window_s`, and has to be looked up by `find_sent` later on.
+        """
         raise NotImplementedError
 
     def edit(self, message: OutgoingMessage) -> None:
-        """Replace a sent message by what `message` says now."""
+        """Replace a sent message by what `message` says now.  Raises MessageGone if there is none."""
         raise Unsupported(f"{self.label} cannot edit messages", party=self.name)
 
     def find_sent(self, message: OutgoingMessage) -> Receipt | None:
@@ -118,5 +124,15 @@ class Vendor:
         raise Unsupported(f"{self.label} cannot recall messages", party=self.name)
 
     def fits(self, text: str, *, is_stream: bool) -> bool:
-        """Whether one message can carry the text."""
+        """Whether one message can carry the text.  Holds for every prefix of a text for which it holds."""
         raise NotImplementedError
+
+
+def new_session() -> requests.Session:
+    """An HTTP session for many threads."""
+    session = requests.Session()
+    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=CONNECTIONS)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # threads share no cookies
+    return session
