@@ -39,7 +39,7 @@ def reserve_slot(account: VendorAccount, call: VendorAccount.Call) -> float:
 
 
 def _take_slot(account: VendorAccount, call: VendorAccount.Call, horizon_s: float) -> float | None:
-    parameters = {
+    parameters: dict[str, int | float | str] = {
         "account": account.pk,
         "call": call.value,
         "interval": 1 / account.allowance(call),

@@ -55,7 +55,7 @@ def within_tokens(messages: Sequence[Message], limit: int) -> list[Message]:
 
 
 def as_chat(messages: Iterable[Message]) -> list[ChatMessage]:
-    """Messages as a model reads them; neighbours of one side are joined, since many models insist on turns."""
+    """Messages as a model reads them; neighbours of one side are joined: many models insist on turns."""
     chat: list[ChatMessage] = []
     for message in messages:
         role: Role = "user" if message.sender == Message.Sender.USER else "assistant"

@@ -65,7 +65,7 @@ class Delivery:
         self.message = message
         self.account = turn.conversation.robot.account
         self.vendor = vendor_for(self.account)
-        self._is_doubtful = message.pk is not None  # an earlier attempt may have sent it
+        self._is_doubtful = not message._state.adding  # an earlier attempt may have sent it
         self._next_frame_at = 0.0  # monotonic
 
     @classmethod
@@ -153,7 +153,7 @@ class Delivery:
             break_s = min(2 * break_s, LONGEST_PAUSE_S)
 
     def _send(self) -> None:
-        if self.message.pk is None:
+        if self.message._state.adding:
             check_ownership(self.turn)
             self.message.save(force_insert=True)
         else:

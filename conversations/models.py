@@ -87,6 +87,8 @@ class Conversation(models.Model):
         indexes: ClassVar = [
             # The admin's list, newest first.
             models.Index(fields=["-last_message_at"], name="conversation_latest"),
+            # The admin's search for a user, by the beginning of the id.
+            models.Index(fields=["peer_id"], opclasses=["text_pattern_ops"], name="conversation_by_peer"),
         ]
 
     def __str__(self) -> str:

@@ -105,9 +105,9 @@ class Speaker:
         """Whether to go on.  Returns when a frame is due, and now and then without one."""
         release_connection()
         with self._news:
-            self._news.wait_for(lambda: self._is_quiet or self._has_news, timeout=IDLE_CHECK_S)
-            if self._has_news and self._delivery:
-                self._news.wait_for(lambda: self._is_quiet, timeout=self._delivery.frame_due_in())
+            if self._news.wait_for(lambda: self._is_quiet or self._has_news, timeout=IDLE_CHECK_S):
+                due_in = self._delivery.frame_due_in() if self._delivery else 0
+                self._news.wait_for(lambda: self._is_quiet, timeout=due_in)
             return not self._is_quiet
 
     @property
@@ -122,7 +122,7 @@ class Speaker:
             check_ownership(self.turn)
             return
         delivery = self._current(self._turn_pages())
-        if self._has_news and delivery.may_show():
+        if len(self._reply) - self._start > len(delivery.shown) and delivery.may_show():
             # Whatever came while this waited goes with it.
             delivery.show(self._turn_pages())
 

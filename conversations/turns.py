@@ -169,11 +169,11 @@ def listen(turn: Turn, model: LanguageModel, prompt: Prompt, speaker: Speaker) -
     asked_at = timezone.now()
     release_connection()
     pieces: list[str] = []
-    with closing(client_for(model.api).stream(model.endpoint, prompt)) as stream:
-        with speaker.speaking(on_failure=stream.cancel):
-            for piece in stream:
-                pieces.append(piece)
-                speaker.say(piece)
+    stream = client_for(model.api).stream(model.endpoint, prompt)
+    with closing(stream), speaker.speaking(on_failure=stream.cancel):
+        for piece in stream:
+            pieces.append(piece)
+            speaker.say(piece)
     reply = "".join(pieces)
     first_token_at = asked_at + timedelta(seconds=stream.first_token_s or 0)
     update(turn, reply=reply, first_token_at=first_token_at, **account_of(stream, model))

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from bots import vendors
@@ -10,7 +8,7 @@ from tests.support.standin import Cloud, StandIn
 
 
 @pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
     monkeypatch.setitem(vendors.VENDORS, "standin", "tests.support.standin.StandIn")
     StandIn.cloud = Cloud()
     return StandIn.cloud
@@ -18,7 +16,10 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 
 @pytest.fixture
 def account(db: None, cloud: Cloud) -> VendorAccount:
-    return VendorAccount.objects.create(slug="acme", vendor="standin", config={})
+    return VendorAccount.objects.create(
+        slug="acme",
+        vendor="standin",
+    )
 
 
 @pytest.fixture

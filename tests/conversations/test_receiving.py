@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from pytest_django.fixtures import DjangoAssertNumQueries
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from bots.errors import CallbackRejected
@@ -120,8 +121,7 @@ def test_rejected_callback_leaves_no_row(robot: Robot) -> None:
 
 
 def test_number_of_queries_does_not_grow_with_the_batch(
-    robot: Robot,
-    django_assert_num_queries: pytest.fixture,  # type: ignore[valid-type]
+    robot: Robot, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     bodies = [callback_body("hello", sender=f"user{n}", id_=str(n)) for n in range(50)]
     arrivals = [receiving.open_callback(robot.account, incoming(body)) for body in bodies]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from django.utils import timezone
@@ -12,8 +13,9 @@ from django.utils import timezone
 from bots import draining
 from bots.errors import VendorBusy, VendorRefused, VendorUnreachable
 from bots.models import LanguageModel, Robot, RuleModel
-from conversations import receiving, turns
+from conversations import context, receiving, turns
 from conversations.models import Conversation, Message, Turn
+from conversations.speaking import Speaker
 from tests.support.standin import Cloud, StandIn, callback_body, incoming
 
 # The frames of a reply leave in a thread of their own, which sees only what is committed.
@@ -64,7 +66,7 @@ def test_first_frame_is_empty_and_the_text_only_grows(hear: Hear, cloud: Cloud, 
     texts = [frame.text for frame in frames]
     assert texts[0] == ""
     assert len(texts) > 2
-    assert all(later.startswith(earlier) for earlier, later in zip(texts, texts[1:], strict=False))
+    assert all(later.startswith(earlier) for earlier, later in pairwise(texts))
     assert [frame.is_finished for frame in frames] == [False] * (len(frames) - 1) + [True]
 
 
@@ -89,7 +91,7 @@ def test_history_is_shown_to_the_model(hear: Hear, cloud: Cloud) -> None:
     turns.answer(hear("again", id_="2").pk)
 
     turn = Turn.objects.order_by("id")[1]
-    prompt = turns.context.prompt_for(turn)
+    prompt = context.prompt_for(turn)
     assert [(line.role, line.content) for line in prompt.messages] == [
         ("system", "You are Ada."),
         ("user", "hello"),
@@ -135,9 +137,8 @@ def test_user_is_told_when_no_model_answers(hear: Hear, cloud: Cloud, model: Lan
 def test_words_that_were_said_stay_when_the_model_breaks(
     hear: Hear, cloud: Cloud, model: LanguageModel
 ) -> None:
-    model.params = {
-        "reply": "one two three", "chunk_chars": 1, "delay_ms": 20, "fail": "unreachable", "fail_after_chars": 8
-    }  # fmt: skip
+    model.params = {"reply": "one two three", "chunk_chars": 1, "delay_ms": 20}
+    model.params |= {"fail": "unreachable", "fail_after_chars": 8}
     model.save()
 
     turns.answer(hear("hello").pk)
@@ -266,7 +267,7 @@ def test_longer_text_of_an_earlier_attempt_is_not_shortened_on_the_way(
     conversation = hear("hello")
     turn = turns.take(conversation.pk)
     assert turn is not None
-    speaker = turns.Speaker(turn)
+    speaker = Speaker(turn)
     speaker.open()
     delivery = speaker._current("")
     delivery.show("You said: he")
@@ -323,7 +324,7 @@ def test_error_nobody_foresaw_ends_the_turn_after_some_attempts(
     hear: Hear, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conversation = hear("hello")
-    monkeypatch.setattr(turns.context, "prompt_for", lambda turn: {}["missing"])
+    monkeypatch.setattr(context, "prompt_for", lambda turn: dict[str, str]()["missing"])
     for _ in range(turns.MAX_CRASHES - 1):
         with pytest.raises(KeyError):
             turns.answer(conversation.pk)
