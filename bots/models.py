@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from bots import validation
+from bots.events import RobotProfile
 from bots.fields import EncryptedJSONField, EncryptedTextField
+from bots.llms import APIS, api_choices, client_class
 from bots.llms.base import Endpoint, Timeouts, Usage
+from bots.vendors import VENDORS, vendor_choices, vendor_class
 
 SLUG_HELP = _("Names this object in addresses and in the configuration file. It cannot be changed later.")
+DEADLINE: Final = [MinValueValidator(0.1), MaxValueValidator(3600)]
+PRICE: Final = [MinValueValidator(Decimal(0))]
 
 
 class VendorAccount(models.Model):
@@ -25,12 +31,13 @@ class VendorAccount(models.Model):
         EDIT = "edit", _("edit")
 
     slug = models.SlugField(_("slug"), unique=True, help_text=SLUG_HELP)
-    vendor = models.CharField(_("vendor"), max_length=20)
+    vendor = models.CharField(_("vendor"), max_length=20, choices=vendor_choices)
     config = EncryptedJSONField(_("settings at the vendor"), default=dict)
     limits = models.JSONField(
         _("limits"),
         default=dict,
         blank=True,
+        validators=[validation.check_limits],
         help_text=_("Calls a second that the vendor allows this app: send_per_s, edit_per_s."),
     )
     enabled = models.BooleanField(_("enabled"), default=True)
@@ -43,6 +50,16 @@ class VendorAccount(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    def clean(self) -> None:
+        """Complete `config` with the vendor's defaults, in the vendor's types."""
+        if self.vendor in VENDORS:
+            self.config = validation.clean_config(vendor_class(self.vendor), self.config)
+
+    def allowance(self, call: Call) -> float:
+        """Calls a second that the vendor allows this app."""
+        allowed: float = self.limits.get(f"{call.value}_per_s") or vendor_class(self.vendor).calls_per_s
+        return allowed
 
 
 class Pace(models.Model):
@@ -69,26 +86,27 @@ class LanguageModel(models.Model):
     """A model that can answer, and how to ask it."""
 
     slug = models.SlugField(_("slug"), unique=True, help_text=SLUG_HELP)
-    api = models.CharField(_("API"), max_length=20)
-    base_url = models.URLField(
+    api = models.CharField(_("API"), max_length=20, choices=api_choices)
+    base_url = models.CharField(
         _("base address"),
         blank=True,
         max_length=500,
+        validators=[validation.check_address],
         help_text=_("Everything before /chat/completions, with its version part."),
     )
     api_key = EncryptedTextField(_("API key"), blank=True, default="")
-    model = models.CharField(_("model"), max_length=200, help_text=_("The provider's own name of the model."))
+    model = models.CharField(
+        _("model name"), max_length=200, help_text=_("The provider's own name of the model.")
+    )
     params = models.JSONField(
         _("parameters"),
         default=dict,
         blank=True,
         help_text=_("Sent with every request as they are, such as temperature and max_tokens."),
     )
-    connect_s = models.FloatField(_("connect deadline, s"), default=5, validators=[MinValueValidator(0.1)])
-    first_token_s = models.FloatField(
-        _("first token deadline, s"), default=20, validators=[MinValueValidator(0.1)]
-    )
-    total_s = models.FloatField(_("total deadline, s"), default=120, validators=[MinValueValidator(0.1)])
+    connect_s = models.FloatField(_("connect deadline, s"), default=5, validators=DEADLINE)
+    first_token_s = models.FloatField(_("first token deadline, s"), default=20, validators=DEADLINE)
+    total_s = models.FloatField(_("total deadline, s"), default=120, validators=DEADLINE)
     max_concurrency = models.PositiveIntegerField(
         _("calls at once"),
         null=True,
@@ -103,12 +121,16 @@ class LanguageModel(models.Model):
         validators=[RegexValidator(r"^[A-Z]{3}$", _("Three capital letters, such as CNY."))],
         help_text=_("ISO 4217. Prices are per million tokens."),
     )
-    input_price = models.DecimalField(_("input price"), max_digits=12, decimal_places=6, default=Decimal(0))
+    input_price = models.DecimalField(
+        _("input price"), max_digits=12, decimal_places=6, default=Decimal(0), validators=PRICE
+    )
     cached_input_price = models.DecimalField(
-        _("cached input price"), max_digits=12, decimal_places=6, null=True, blank=True,
+        _("cached input price"), max_digits=12, decimal_places=6, null=True, blank=True, validators=PRICE,
         help_text=_("Empty: cached tokens cost as much as others."),
     )  # fmt: skip
-    output_price = models.DecimalField(_("output price"), max_digits=12, decimal_places=6, default=Decimal(0))
+    output_price = models.DecimalField(
+        _("output price"), max_digits=12, decimal_places=6, default=Decimal(0), validators=PRICE
+    )
     enabled = models.BooleanField(_("enabled"), default=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -119,6 +141,10 @@ class LanguageModel(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    def clean(self) -> None:
+        if self.api in APIS:
+            validation.check_model(client_class(self.api), base_url=self.base_url, params=self.params)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -167,6 +193,7 @@ class Rule(models.Model):
         _("when"),
         default=dict,
         blank=True,
+        validators=[validation.check_condition],
         help_text=_('All given conditions must hold; empty: always. Known: {"kinds": ["image", …]}.'),
     )
     models = models.ManyToManyField(
@@ -270,3 +297,12 @@ class Robot(models.Model):
 
     def __str__(self) -> str:
         return self.nickname or self.user_id
+
+    def clean(self) -> None:
+        if self.account_id and self.account.vendor in VENDORS:
+            validation.check_robot_id(vendor_class(self.account.vendor), self.user_id)
+
+    @property
+    def profile(self) -> RobotProfile:
+        """What users see of it at the vendor."""
+        return RobotProfile(user_id=self.user_id, nickname=self.nickname, avatar_url=self.avatar_url)

@@ -1,0 +1,108 @@
+"""What makes a configuration valid, beyond the types of its fields.
+
+The models call this from `clean`, so the admin's forms and `apply` cannot differ.  An error inside a
+JSON field carries the path to it below that field (`path_of`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from bots.events import CONTENT_KINDS, JSONDict
+from bots.llms.base import LanguageModelClient
+from bots.vendors.base import Vendor
+from bots.vendors.config import InvalidConfig, is_web_address, read_config
+
+LIMITS: Final = ("send_per_s", "edit_per_s")
+CONDITIONS: Final = ("kinds",)
+
+
+def problem_at(path: str, reason: str) -> ValidationError:
+    """An error inside a JSON field."""
+    return ValidationError("%(path)s: %(reason)s", params={"path": path, "reason": reason})
+
+
+def clean_config(vendor: type[Vendor], config: JSONDict) -> JSONDict:
+    """A vendor's settings with its defaults, in its types.  Raises ValidationError on `config`."""
+    try:
+        read = read_config(vendor.Config, config)
+    except InvalidConfig as error:
+        problems = [problem_at(path, reason) for path, reason in error.problems]
+        raise ValidationError({"config": problems}) from None
+    return {name: getattr(read, name) for name in vendor.Config.__dataclass_fields__}
+
+
+def check_limits(limits: Any) -> None:
+    raise_if_any(
+        problem_at(name, _("must be a positive number"))
+        for name, limit in known_items(limits, LIMITS)
+        if not is_positive(limit)
+    )
+
+
+def check_condition(condition: Any) -> None:
+    for name, kinds in known_items(condition, CONDITIONS):
+        if not isinstance(kinds, list) or not kinds or not set(kinds) <= set(CONTENT_KINDS):
+            known = ", ".join(CONTENT_KINDS)
+            raise problem_at(name, _("must be a list of one or more of: %(known)s") % {"known": known})
+
+
+def check_model(client: type[LanguageModelClient], *, base_url: str, params: Any) -> None:
+    """Raises ValidationError on `base_url` or `params` unless this client can ask with them."""
+    problems = {}
+    if client.needs_address and not base_url:
+        problems["base_url"] = _("this API needs an address")
+    try:
+        if not isinstance(params, dict):
+            raise ValueError(_("must be a mapping"))
+        client.check_params(params)
+    except ValueError as error:
+        problems["params"] = str(error)
+    if problems:
+        raise ValidationError(problems)
+
+
+def check_address(address: str) -> None:
+    """Unlike Django's, accepts the names of an internal network, such as http://vllm:8000/v1."""
+    if not is_web_address(address):
+        raise ValidationError(_("must be an address that begins with http:// or https://"))
+
+
+def check_robot_id(vendor: type[Vendor], user_id: str) -> None:
+    """Raises ValidationError on `user_id` unless the vendor takes it as a robot's."""
+    if not user_id.startswith(vendor.robot_prefix):
+        reason = _("must begin with %(prefix)s at %(vendor)s") % {
+            "prefix": vendor.robot_prefix,
+            "vendor": vendor.label,
+        }
+        raise ValidationError({"user_id": reason})
+    if len(user_id.encode()) > vendor.max_robot_id_bytes:
+        reason = _("must not be longer than %(limit)s bytes at %(vendor)s") % {
+            "limit": vendor.max_robot_id_bytes,
+            "vendor": vendor.label,
+        }
+        raise ValidationError({"user_id": reason})
+
+
+def known_items(mapping: Any, known: tuple[str, ...]) -> Iterable[tuple[str, Any]]:
+    """The mapping's items.  Raises ValidationError for what is no mapping or has other keys."""
+    if not isinstance(mapping, dict):
+        raise ValidationError(_("must be a mapping with keys from: %(known)s") % {"known": ", ".join(known)})
+    unknown = [problem_at(str(key), _("unknown key")) for key in mapping if key not in known]
+    raise_if_any(unknown)
+    return mapping.items()
+
+
+def raise_if_any(problems: Iterable[ValidationError]) -> None:
+    found = list(problems)
+    if found:
+        raise ValidationError(found)
+
+
+def is_positive(number: Any) -> bool:
+    return isinstance(number, int | float) and not isinstance(number, bool) and 0 < number < math.inf
