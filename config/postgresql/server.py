@@ -32,6 +32,7 @@ SUPERUSER: Final = "parley"
 DATABASE: Final = "parley"
 START_S: Final = 120.0  # recovery after a crash included
 LAUNCHES: Final = 5  # a killed server's children need a moment to let go of its memory
+DRAFT: Final = "postgres.new-"  # begins the name of a data folder in the making
 NEVER: Final = float("-inf")
 
 OPTIONS: Final = {
@@ -127,6 +128,8 @@ class Server:
             raise ServerFailed(f"failed: {error.strerror}: {error.filename}") from error
 
     def _start(self) -> None:
+        for leftover in self.data_dir.parent.glob(f"{DRAFT}*"):  # of a process killed while it made one
+            shutil.rmtree(leftover, ignore_errors=True)
         if not self.data_dir.exists():
             self._create_data()
         launches, give_up_at = 0, time.monotonic() + START_S
@@ -145,9 +148,7 @@ class Server:
 
     def _create_data(self) -> None:
         """A complete data folder or none, wherever we are killed."""
-        for leftover in self.data_dir.parent.glob("postgres.new-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        draft = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.data_dir.parent))
+        draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=self.data_dir.parent))
         self._give_away(draft)
         self._run(
             "initdb",
@@ -159,6 +160,7 @@ class Server:
             "--builtin-locale=C.UTF-8",
             "--no-instructions",
             data_dir=draft,
+            own_session=False,  # what ends us ends it
         )
         if not (draft / "PG_VERSION").exists():
             raise ServerFailed(f"cannot make its data folder: {self._last_words()}")
@@ -186,7 +188,9 @@ class Server:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
                 connection.execute(f"CREATE DATABASE {DATABASE}")
 
-    def _run(self, program: str, *arguments: str, data_dir: Path | None = None) -> None:
+    def _run(
+        self, program: str, *arguments: str, data_dir: Path | None = None, own_session: bool = True
+    ) -> None:
         log = self._open("postgres.log", os.O_APPEND)
         try:
             subprocess.run(
@@ -197,7 +201,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C in the terminal is not for the server
+                start_new_session=own_session,  # Ctrl-C in the terminal is not for the server
                 check=False,  # failure shows in what is there afterwards
                 **self._identity(),
             )
