@@ -27,9 +27,6 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--host", default="127.0.0.1")
         command.add_argument("--port", type=int, default=0, help="0: a free one")
         command.set_defaults(run=run)
-        if name.endswith("model"):
-            default = os.environ.get("MODEL_API_KEY", "")
-            command.add_argument("--api-key", default=default, help="asked of callers; also MODEL_API_KEY")
         if name == "cloud":
             command.add_argument("--apps", type=Path, help="JSON file: a list of apps to register")
             command.add_argument("--state", type=Path, help="keep robots and messages in this file")
@@ -48,14 +45,19 @@ def run_cloud(options: argparse.Namespace) -> None:
 def run_model(options: argparse.Namespace) -> None:
     from sandbox.model import run
 
-    run(host=options.host, port=options.port, api_key=options.api_key)
+    run(host=options.host, port=options.port, api_key=_api_key())
 
 
 def run_scripted_model(options: argparse.Namespace) -> None:
     from sandbox.scripted_model import application
 
-    model = application(api_key=options.api_key)
+    model = application(api_key=_api_key())
     serve(model, host=options.host, port=options.port, name="scripted model")
+
+
+def _api_key() -> str:
+    """What callers of a model must show; from the environment, as a command line is read by everybody."""
+    return os.environ.get("MODEL_API_KEY", "")
 
 
 if __name__ == "__main__":

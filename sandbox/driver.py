@@ -10,9 +10,9 @@ with Sandbox.start() as sandbox:
 
 from __future__ import annotations
 
+import os
 import secrets
-import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -22,9 +22,11 @@ from typing import Any, Self
 
 import httpx
 
+from sandbox.processes import Process
+
 type JSONDict = dict[str, Any]
 
-ROOT = Path(__file__).resolve().parent.parent
+START_TIMEOUT_S = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,41 +77,6 @@ class Message:
 
 class NoReply(AssertionError):
     """What was waited for did not come; the text tells what came instead."""
-
-
-class Process:
-    """A child process that prints `<name> at <url>` when it is ready."""
-
-    def __init__(
-        self, *arguments: str, log: Path | None = None, environment: Mapping[str, str] | None = None
-    ) -> None:
-        output = log.open("ab") if log else subprocess.DEVNULL
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "sandbox", *arguments],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=output,
-            text=True,
-        )
-        self.url = self._ready_url()
-
-    def _ready_url(self) -> str:
-        assert self._child.stdout is not None
-        line = self._child.stdout.readline()
-        if " at http" not in line:
-            raise RuntimeError(f"the sandbox process ended with code {self._child.wait()}: {line!r}")
-        return line.rsplit(" ", 1)[-1].strip()
-
-    def stop(self) -> None:
-        self._child.terminate()
-        try:
-            self._child.wait(5)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
-        assert self._child.stdout is not None
-        self._child.stdout.close()
 
 
 class ScriptedModel:
@@ -253,16 +220,25 @@ class Sandbox:
         self._http = httpx.Client(base_url=f"{url}/_sandbox", trust_env=False, timeout=90)
 
     @classmethod
-    def start(cls, *, log: Path | None = None, state: Path | None = None) -> Sandbox:
-        """Start both processes on free ports.  Their errors go to `log`."""
+    def start(cls, *, logs: Path | None = None, state: Path | None = None) -> Sandbox:
+        """Start both processes on free ports.  What they print goes into the folder `logs`."""
+        folder = logs or Path(tempfile.mkdtemp(prefix="sandbox-"))
         api_key = f"sk-sandbox-{secrets.token_hex(8)}"
-        cloud = Process("cloud", *(["--state", str(state)] if state else []), log=log)
+        kept = ["--state", str(state)] if state else []
+        cloud = Process("cloud", ["-m", "sandbox", "cloud", *kept], log=folder / "cloud.log")
+        model = Process(
+            "scripted model",
+            ["-m", "sandbox", "scripted-model"],
+            log=folder / "scripted-model.log",
+            environment={**os.environ, "MODEL_API_KEY": api_key},
+        )
         try:
-            model = Process("scripted-model", "--api-key", api_key, log=log)
+            urls = [process.wait_for_url(START_TIMEOUT_S) for process in (cloud, model)]
         except BaseException:
             cloud.stop()
+            model.stop()
             raise
-        return cls(cloud.url, ScriptedModel(model.url, api_key), [cloud, model])
+        return cls(urls[0], ScriptedModel(urls[1], api_key), [cloud, model])
 
     @property
     def model(self) -> ScriptedModel:
@@ -330,6 +306,8 @@ class Sandbox:
         self._http.close()
         if self._model is not None:
             self._model.close()
+        for process in self._processes:
+            process.ask_to_stop()
         for process in self._processes:
             process.stop()
 

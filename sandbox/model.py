@@ -51,7 +51,8 @@ def run(*, host: str, port: int, api_key: str) -> None:
     params.model.path = str(path)
     params.n_ctx = CONTEXT_TOKENS
     params.n_parallel = PARALLEL_ANSWERS
-    params.hostname = host
+    params.verbosity = 1  # warnings and errors
+    params.hostnames = [host]
     params.port = port or _free_port(host)
     params.model_alias = {path.stem}
     if api_key:
