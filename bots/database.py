@@ -13,7 +13,7 @@ def release_connection() -> None:
     Raises TransactionManagementError inside a transaction, which would be lost.
     """
     # The transaction that Django puts around a test counts as none, as with atomic(durable=True).
-    if any(not block._from_testcase for block in connection.atomic_blocks):
+    if any(not block._from_testcase for block in connection.atomic_blocks):  # type: ignore[attr-defined]
         raise TransactionManagementError("the connection cannot be given back inside a transaction")
     if not connection.in_atomic_block:
         connection.close()

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Final
 
 from django.db import InterfaceError, OperationalError
+from django.utils import timezone
 from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.exceptions import JobAborted
 from procrastinate.jobs import Job
@@ -40,7 +42,7 @@ class RetryByError(BaseRetryStrategy):
         if isinstance(exception, OUTAGES):
             return self._after_outage(exception, job.attempts)
         if isinstance(exception, Exception) and job.attempts < BUG_ATTEMPTS:
-            return RetryDecision(retry_in={"seconds": wait_s(job.attempts)})
+            return again_in(wait_s(job.attempts))
         return None
 
     def _after_outage(self, error: Exception, attempts: int) -> RetryDecision | None:
@@ -48,7 +50,11 @@ class RetryByError(BaseRetryStrategy):
         if getattr(error, "permanent", False) or waited_s >= self.patience_s:
             return None
         asked_s = getattr(error, "retry_after", None) or 0.0
-        return RetryDecision(retry_in={"seconds": max(wait_s(attempts), asked_s)})
+        return again_in(max(wait_s(attempts), asked_s))
+
+
+def again_in(seconds: float) -> RetryDecision:
+    return RetryDecision(retry_at=timezone.now() + timedelta(seconds=seconds))
 
 
 def wait_s(attempts: int) -> float:

@@ -15,7 +15,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 # Loads Django, which the handlers need when they are imported.
-django_application = get_wsgi_application()
+django_application: Any = get_wsgi_application()
 
 from conversations.front import callbacks_app  # noqa: E402
 

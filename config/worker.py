@@ -135,6 +135,7 @@ class JobWorker(Worker):
                 log.warning("could not tend the queue", exc_info=True)
 
     async def _shutdown(self, side_tasks: list[asyncio.Task[Any]]) -> None:
+        log.info("draining", jobs=self._job_ids())
         loop = asyncio.get_running_loop()
         loop.call_later(self.drain_s, draining.must_stop.set)
         loop.call_later(self.drain_s + STOP_S, self._give_up)

@@ -38,7 +38,7 @@ def django_db_modify_db_settings() -> None:
     parameters = {**connection.get_connection_params(), "dbname": "postgres", "autocommit": True}
     with psycopg.connect(**parameters) as server:
         for (name,) in server.execute("SELECT datname FROM pg_database").fetchall():
-            leftover = re.fullmatch(TEST_DATABASE.format(pid=r"(\d+)"), name)
+            leftover = re.match(TEST_DATABASE.format(pid=r"(\d+)(?:_|$)"), name)
             if leftover and not psutil.pid_exists(int(leftover[1])):
                 server.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
 

@@ -68,7 +68,9 @@ def defer_and_fail(name: str) -> None:
 
 
 @app.task(retry=RetryByError())
-def fail_once(name: str) -> None:
-    mark(name)
-    if len((folder() / name).read_text().splitlines()) == 1:
+def hold_then_fail_once(name: str) -> None:
+    mark(f"{name}.started")
+    if len((folder() / f"{name}.started").read_text().split()) == 1:
+        while not (folder() / f"{name}.release").exists():
+            time.sleep(0.02)
         raise ValueError("the first time")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -49,8 +50,11 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(place[:2], family=family, backlog=BACKLOG)
+    except socket.gaierror as error:
+        raise CommandError(f"cannot listen at {host}: {error.strerror}") from None
     except OSError as error:
-        raise CommandError(f"cannot listen at {host}, port {port}: {error.strerror}") from None
+        reason = os.strerror(error.errno or 0)  # `strerror` says where once more
+        raise CommandError(f"cannot listen at {host}, port {port}: {reason}") from None
 
 
 def address(listener: socket.socket) -> str:
@@ -64,7 +68,7 @@ def prepare_database() -> None:
     if "DATA_DIR" in connection.settings_dict:
         call_command("migrate", interactive=False, verbosity=0)
         connection.close()
-        connection.close_pool()
+        connection.close_pool()  # type: ignore[attr-defined]
 
 
 def web(listener: socket.socket) -> Program:

@@ -10,7 +10,7 @@ from config import supervisor, web
 
 class Command(BaseCommand):
     help = "The web server alone, on a socket that `serve` hands over.  Not for people."
-    requires_system_checks: list[str] = []  # `serve` did them
+    requires_system_checks = ()  # `serve` did them
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--fd", type=int, required=True, help="descriptor of the listening socket")

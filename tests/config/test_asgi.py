@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from config import asgi
+from conversations.front import callbacks_app
+
+type Event = dict[str, Any]
+
+
+def talk(app: Any, scope: Event, *events: Event) -> list[Event]:
+    """What the application answers on these events."""
+    incoming, sent = list(events), []
+
+    async def receive() -> Event:
+        return incoming.pop(0)
+
+    async def send(event: Event) -> None:
+        sent.append(event)
+
+    asyncio.run(app(scope, receive, send))
+    return sent
+
+
+def http(path: str = "/admin/", *headers: tuple[bytes, bytes]) -> Event:
+    return {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "query_string": b"",
+        "http_version": "1.1",
+        "headers": list(headers),
+    }
+
+
+@pytest.mark.parametrize("path", ["/callbacks/acme/", "/callbacks/acme/agent/"])
+def test_callbacks_are_taken_ahead_of_django(path: str) -> None:
+    assert asgi.handler_of(path) is callbacks_app
+
+
+@pytest.mark.parametrize("path", ["/", "/admin/", "/callbacks", "/x/callbacks/"])
+def test_the_rest_goes_to_django(path: str) -> None:
+    assert asgi.handler_of(path) is asgi.to_django
+
+
+def test_websockets_are_refused() -> None:
+    sent = talk(asgi.application, {"type": "websocket", "path": "/ws/"}, {"type": "websocket.connect"})
+
+    assert sent == [{"type": "websocket.close"}]
+
+
+def test_startup_and_shutdown_are_confirmed() -> None:
+    events: list[Event] = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+
+    sent = talk(asgi.application, {"type": "lifespan"}, *events)
+
+    assert [event["type"] for event in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+def test_a_body_without_a_length_is_refused_rather_than_lost() -> None:
+    sent = talk(asgi.application, http("/admin/", (b"transfer-encoding", b"chunked")))
+
+    assert sent[0]["status"] == 411
+
+
+def test_a_header_with_an_underscore_passes_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Event] = []
+
+    async def django(scope: Event, receive: Any, send: Any) -> None:
+        seen.append(scope)
+
+    monkeypatch.setattr(asgi, "django_on_threads", django)
+
+    talk(asgi.to_django, http("/", (b"x-forwarded-proto", b"https"), (b"x_forwarded_proto", b"http")))
+
+    assert seen[0]["headers"] == [(b"x-forwarded-proto", b"https")]
