@@ -1,0 +1,238 @@
+"""Callbacks: checked, and read into events.
+
+Transport and signature: trtc.io/document/34354, 269/32431.  `Bot.OnC2CMessage`: 269/90407.
+`C2C.CallbackAfterSendMsg`: 269/2716.  Message elements: 269/2720.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.utils.crypto import constant_time_compare
+
+from bots.errors import CallbackMalformed, CallbackRejected
+from bots.events import Address, Content, Custom, Event, File, Ignored, Image, MessageReceived, Text, Voice
+from bots.vendors.base import IncomingCallback
+from bots.vendors.reading import Fields
+from bots.vendors.tencent.config import TencentConfig
+from bots.vendors.tencent.protocol import CHATBOT_PLUGIN, INTERRUPT, ROBOT_PREFIX
+
+FRESH_FOR: Final = timedelta(seconds=60)  # 269/32431
+LONGEST_COMMAND: Final = 100
+LONGEST_DELIVERY_ID: Final = 200
+
+
+def check(callback: IncomingCallback, config: TencentConfig) -> None:
+    """Raises CallbackRejected for what is not signed for this app, CallbackMalformed for a strange body."""
+    if callback.query.get("SdkAppid") != str(config.sdk_app_id):
+        raise CallbackRejected("SdkAppid is not that of this account")
+    if config.callback_token:
+        check_signature(callback, config.callback_token)
+    command = command_of(callback)
+    if callback.query.get("CallbackCommand", command) != command:
+        raise CallbackMalformed("CallbackCommand is not the same in address and body")
+
+
+def check_signature(callback: IncomingCallback, token: str) -> None:
+    """The signature covers the time only, neither body nor address: hence the narrow window."""
+    request_time = callback.query.get("RequestTime", "")
+    if not re.fullmatch("[0-9]{1,11}", request_time):
+        raise CallbackRejected("RequestTime is missing or not a time")
+    expected = hashlib.sha256(f"{token}{request_time}".encode()).hexdigest()
+    if not constant_time_compare(callback.query.get("Sign", ""), expected):
+        raise CallbackRejected("the signature does not match")
+    age_s = callback.received_at.timestamp() - int(request_time)
+    if abs(age_s) > FRESH_FOR.total_seconds():
+        raise CallbackRejected("RequestTime is more than 60 seconds away from our clock")
+
+
+def command_of(callback: IncomingCallback) -> str:
+    """The vendor's name of the event, such as `Bot.OnC2CMessage`."""
+    return Fields(callback.json).id("CallbackCommand", longest=LONGEST_COMMAND)
+
+
+def delivery_id(callback: IncomingCallback) -> str:
+    """A repeat carries the same message, though not always the same bytes (EventTime may differ)."""
+    command = command_of(callback)
+    ids = [callback.json.get(name) for name in ("From_Account", "To_Account", "MsgKey")]
+    if command in READERS and all(isinstance(id_, str) and id_ for id_ in ids):
+        readable = "|".join((command, *ids))
+        if len(readable) <= LONGEST_DELIVERY_ID:
+            return readable
+    return f"{command}|{hashlib.sha256(callback.body).hexdigest()}"
+
+
+def read(callback: IncomingCallback) -> list[Event]:
+    """Raises CallbackMalformed when a field that must be there is missing or has the wrong type."""
+    read_body = READERS.get(command_of(callback), read_unknown)
+    return [read_body(callback)]
+
+
+def read_message(callback: IncomingCallback) -> MessageReceived | Ignored:
+    """Both commands tell of a message that was sent, in the same words.
+
+    When an app has both switched on, they come with the same MsgKey.  Which accounts besides `@RBT#…`
+    are robots is not known here: `robot_id` is whoever was written to.
+    """
+    body = Fields(callback.json)
+    sender_id, receiver_id = body.id("From_Account"), body.id("To_Account")
+    if sender_id == receiver_id:
+        return ignored(callback, "written to oneself")
+    if sender_id.startswith(ROBOT_PREFIX):
+        return ignored(callback, "written by a robot")
+    if result := body.number("SendMsgResult", 0):
+        return ignored(callback, f"not delivered (SendMsgResult {result})")
+    elements = body.objects("MsgBody")
+    if signal := signal_in(elements):
+        return ignored(callback, signal)
+    return MessageReceived(
+        event_id=delivery_id(callback),
+        happened_at=body.time("MsgTime"),
+        raw=callback.json,
+        robot_id=receiver_id,
+        conversation=Address(kind="peer", id=sender_id),
+        sender_id=sender_id,
+        content=read_content(body, elements),
+        vendor_message_id=body.id("MsgKey", longest=100),
+        order=body.number("MsgSeq"),
+    )
+
+
+def read_unknown(callback: IncomingCallback) -> Ignored:
+    return ignored(callback, f"unknown command {command_of(callback)}")
+
+
+def ignored(callback: IncomingCallback, reason: str) -> Ignored:
+    return Ignored(
+        event_id=delivery_id(callback),
+        happened_at=_event_time(callback),
+        raw=callback.json,
+        reason=reason,
+    )
+
+
+def _event_time(callback: IncomingCallback) -> datetime:
+    try:
+        # In milliseconds; not every command has it.
+        return Fields(callback.json).time("EventTime", callback.received_at, per_second=1000)
+    except CallbackMalformed:
+        return callback.received_at
+
+
+def signal_in(elements: list[Fields]) -> str | None:
+    """What a client's chatbot plugin wants, when the message is its own and not the user's words."""
+    for element in elements:
+        data = _custom_data(element)
+        # UIKits compare strictly or not at all, so other clients may well send numbers as text.
+        if str(data.get("chatbotPlugin")) in {"1", str(CHATBOT_PLUGIN)}:
+            return "interrupt" if str(data.get("src")) == str(INTERRUPT) else "signal of a chatbot plugin"
+    return None
+
+
+def _custom_data(element: Fields) -> Mapping[str, Any]:
+    """What an app's own element holds, where that is a JSON object."""
+    if element.text("MsgType") != "TIMCustomElem":
+        return {}
+    try:
+        data = json.loads(element.object("MsgContent").text("Data", ""))
+    except (ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def read_content(body: Fields, elements: list[Fields]) -> Content:
+    """The texts of all elements; without text, the first element that is not an app's own."""
+    if not elements:
+        raise body.wrong("MsgBody", "is empty")
+    contents = [read_element(element) for element in elements]
+    texts = [content.text for content in contents if isinstance(content, Text)]
+    if texts:
+        return Text(text="\n".join(texts))
+    return next((content for content in contents if not isinstance(content, Custom)), contents[0])
+
+
+def read_element(element: Fields) -> Content:
+    read_one = ELEMENTS.get(element.text("MsgType"), read_other)
+    return read_one(element.object("MsgContent"))
+
+
+def read_text(content: Fields) -> Text:
+    return Text(text=content.text("Text"))
+
+
+def read_image(content: Fields) -> Image:
+    """The largest of the sizes that the picture comes in."""
+    sizes = content.objects("ImageInfoArray", [])
+    if not sizes:
+        return Image(url="")
+    largest = max(sizes, key=lambda size: size.number("Width", 0) * size.number("Height", 0))
+    return Image(
+        url=largest.text("URL", ""),
+        width=largest.number("Width", 0) or None,
+        height=largest.number("Height", 0) or None,
+    )
+
+
+def read_voice(content: Fields) -> Voice:
+    return Voice(url=content.text("Url", ""), seconds=content.number("Second", 0) or None)
+
+
+def read_file(content: Fields) -> File:
+    return File(
+        url=content.text("Url", ""),
+        name=content.text("FileName", ""),
+        size=content.number("FileSize", 0) or None,
+    )
+
+
+def read_video(content: Fields) -> File:
+    return File(
+        url=content.text("VideoUrl", ""),
+        name=".".join(filter(None, ("video", content.text("VideoFormat", "")))),
+        size=content.number("VideoSize", 0) or None,
+    )
+
+
+def read_custom(content: Fields) -> Custom:
+    return Custom(data=content.text("Data", ""), text=content.text("Desc", ""))
+
+
+def read_location(content: Fields) -> Custom:
+    place = ", ".join(str(content.source.get(name, "?")) for name in ("Latitude", "Longitude"))
+    return Custom(data=as_json(content), text=f"{content.text('Desc', '')} ({place})".strip())
+
+
+def read_face(content: Fields) -> Custom:
+    """`Data` names the picture, as in `[smile]`; its form is up to the app."""
+    return Custom(data=as_json(content), text=content.text("Data", ""))
+
+
+def read_other(content: Fields) -> Custom:
+    """Merged forwards, stream elements and whatever Tencent may add."""
+    return Custom(data=as_json(content), text=content.text("CompatibleText", ""))
+
+
+def as_json(content: Fields) -> str:
+    return json.dumps(dict(content.source), ensure_ascii=False)
+
+
+ELEMENTS: Final[dict[str, Callable[[Fields], Content]]] = {
+    "TIMTextElem": read_text,
+    "TIMImageElem": read_image,
+    "TIMSoundElem": read_voice,
+    "TIMFileElem": read_file,
+    "TIMVideoFileElem": read_video,
+    "TIMCustomElem": read_custom,
+    "TIMLocationElem": read_location,
+    "TIMFaceElem": read_face,
+}
+
+READERS: Final[dict[str, Callable[[IncomingCallback], Event]]] = {
+    "Bot.OnC2CMessage": read_message,
+    "C2C.CallbackAfterSendMsg": read_message,
+}

@@ -1,0 +1,132 @@
+"""What we send: neutral messages in Tencent's words.
+
+`sendmsg` 269/2282, `modify_c2c_msg` 269/74740, message elements 269/2720.  Growing answers follow the
+chatbot protocol of UIKit 8.6 (269/122035, 269/122036): a custom element whose text is replaced.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from bots.errors import Unsupported
+from bots.events import JSONDict, OutgoingMessage
+from bots.keys import RANDOM_BITS
+from bots.text import clean_text, shorten
+
+ROBOT_PREFIX: Final = "@RBT#"
+CHATBOT_PLUGIN: Final = 2  # the protocol's version; clients compare it with the number
+STREAM: Final = 2  # `src`: an answer that grows
+INTERRUPT: Final = 22  # `src`: a user stops it
+FAILURE: Final = 23  # `src`: no answer can be given
+
+# Tencent takes 12 KB and does not say of what; its own bot plugin stops at this.
+MAX_BODY_BYTES: Final = 11 * 1024
+LONGEST_SUMMARY: Final = 80  # characters in a list of conversations and in a push
+PLACEHOLDER: Final = "…"  # for an answer without words yet: without a text there is no push at all
+RECEIVER_ONLY: Final = 2  # `SyncOtherMachine`: the message is kept in the receiver's history only
+PUSH: Final = 0  # `PushFlag`
+
+
+def send_request(message: OutgoingMessage) -> JSONDict:
+    """The body of `sendmsg`: the same each time, so that Tencent knows a repeat (120 s).
+
+    No `NoLastMsg`, ever: Android's UIKit would hide the message.
+    """
+    seq, random = sequence_of(message.key)
+    return {
+        "SyncOtherMachine": RECEIVER_ONLY,
+        "From_Account": message.robot_id,
+        "To_Account": user_of(message),
+        "MsgSeq": seq,
+        "MsgRandom": random,
+        "MsgBody": message_body(message),
+        "OfflinePushInfo": {"PushFlag": PUSH, "Desc": summary_of(message.text)},
+        **message.extra,
+    }
+
+
+def edit_request(message: OutgoingMessage) -> JSONDict:
+    """The body of `modify_c2c_msg`; of `extra` it takes what this call can change."""
+    changeable = {name: message.extra[name] for name in ("CloudCustomData",) if name in message.extra}
+    return {**reference_to(message), "MsgBody": message_body(message), **changeable}
+
+
+def reference_to(message: OutgoingMessage) -> JSONDict:
+    """A message that was sent: its two ends as they were, and its MsgKey."""
+    if message.vendor_message_id is None:
+        raise ValueError("the message has not been sent")
+    return {
+        "From_Account": message.robot_id,
+        "To_Account": user_of(message),
+        "MsgKey": message.vendor_message_id,
+    }
+
+
+def user_of(message: OutgoingMessage) -> str:
+    if message.conversation.kind != "peer":
+        raise Unsupported("only one-to-one conversations can be written to", party="tencent")
+    return message.conversation.id
+
+
+def sequence_of(key: int) -> tuple[int, int]:
+    """A key as MsgSeq and MsgRandom: 32 bits each, and no two keys come to the same pair.
+
+    Clients order messages by second and then by MsgSeq, so that takes the time's lower 31 bits, in
+    milliseconds: it rises within a conversation, but for a wrap every 24.8 days that only matters
+    to two messages of that one second.  Its highest bit is set, to stand behind the user's message of
+    the same second, whose MsgSeq is small (guessed from the samples of 269/90407).
+    """
+    milliseconds, chance = key >> RANDOM_BITS, key & (1 << RANDOM_BITS) - 1
+    seq = 1 << 31 | milliseconds & (1 << 31) - 1
+    return seq, milliseconds >> 31 << RANDOM_BITS | chance
+
+
+def message_body(message: OutgoingMessage) -> list[JSONDict]:
+    """`MsgBody` of the message as it should stand."""
+    text = clean_text(message.text)
+    if not message.is_stream:
+        return text_body(text)
+    if message.is_error:
+        return failure_body(text)
+    return stream_body(text, is_finished=message.is_finished)
+
+
+def text_body(text: str) -> list[JSONDict]:
+    return [{"MsgType": "TIMTextElem", "MsgContent": {"Text": text}}]
+
+
+def stream_body(text: str, *, is_finished: bool) -> list[JSONDict]:
+    # iOS appends the chunks unseen, so each has to be a text; the web shows what is new at the end only.
+    chunks = [text] if text else []
+    return _plugin_body(text, {"src": STREAM, "chunks": chunks, "isFinished": int(is_finished)})
+
+
+def failure_body(text: str) -> list[JSONDict]:
+    # isFinished is Tencent's plugin's addition: the web looks at it to end its spinner.
+    return _plugin_body(text, {"src": FAILURE, "errorInfo": text, "isFinished": 1})
+
+
+def _plugin_body(text: str, fields: JSONDict) -> list[JSONDict]:
+    data = {"chatbotPlugin": CHATBOT_PLUGIN, **fields}
+    return [
+        {
+            "MsgType": "TIMCustomElem",
+            "MsgContent": {"Data": as_json(data), "Desc": summary_of(text)},
+        }
+    ]
+
+
+def summary_of(text: str) -> str:
+    return shorten(text, LONGEST_SUMMARY) or PLACEHOLDER
+
+
+def fits(text: str, *, is_stream: bool) -> bool:
+    """Escapes count: a stream's text is JSON within JSON."""
+    cleaned = clean_text(text)
+    body = stream_body(cleaned, is_finished=True) if is_stream else text_body(cleaned)
+    return len(as_json(body).encode()) <= MAX_BODY_BYTES
+
+
+def as_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
