@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -18,7 +19,7 @@ from django.utils import timezone
 from bots import draining, pace
 from bots.clients import vendor_for
 from bots.database import release_connection
-from bots.errors import Unsupported, VendorError, VendorUnreachable
+from bots.errors import MessageGone, Unsupported, VendorError, VendorUnreachable
 from bots.events import Address, OutgoingMessage, Receipt
 from bots.keys import new_key
 from bots.models import VendorAccount
@@ -188,12 +189,23 @@ class Delivery:
         self._claim(text=text, frame=self.message.frame + 1, is_error=self.message.is_error)
         release_connection()
         try:
-            self.vendor.edit(outgoing)
+            self._edit_at_vendor(outgoing)
         finally:
             self._next_frame_at = time.monotonic() + self.vendor.edit_interval_s
         if is_finished:
             self._update(state=Message.State.DELIVERED)
         self._note_speech()
+
+    def _edit_at_vendor(self, outgoing: OutgoingMessage) -> None:
+        try:
+            self.vendor.edit(outgoing)
+        except MessageGone:
+            # The answer to a repeated send may have named another id than the first send's.
+            receipt = self.vendor.find_sent(outgoing)
+            if receipt is None or receipt.vendor_message_id == outgoing.vendor_message_id:
+                raise
+            self._update(vendor_message_id=receipt.vendor_message_id)
+            self.vendor.edit(replace(outgoing, vendor_message_id=receipt.vendor_message_id))
 
     def _outgoing(self, *, is_finished: bool, text: str | None = None) -> OutgoingMessage:
         message, conversation = self.message, self.turn.conversation

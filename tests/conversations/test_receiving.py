@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from pytest_django.fixtures import DjangoAssertNumQueries
 from procrastinate.contrib.django.models import ProcrastinateJob
+from pytest_django.fixtures import DjangoAssertNumQueries
 
 from bots.errors import CallbackRejected
 from bots.models import Robot, VendorAccount

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from bots import draining
 from bots.errors import VendorBusy, VendorRefused, VendorUnreachable
+from bots.events import Receipt
 from bots.models import LanguageModel, Robot, RuleModel
 from conversations import context, receiving, turns
 from conversations.models import Conversation, Message, Turn
@@ -370,3 +371,16 @@ def test_message_of_the_burst_is_waited_for(hear: Hear, cloud: Cloud) -> None:
     turns.answer(conversation.pk)
 
     assert cloud.shown() == ["You said: hello"]
+
+
+def test_message_with_another_id_than_the_vendor_said_is_looked_up(
+    hear: Hear, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = StandIn.send
+    wrong = Receipt(vendor_message_id="wrong", sent_at=timezone.now())
+    monkeypatch.setattr(StandIn, "send", lambda self, message: send(self, message) and wrong)
+
+    turns.answer(hear("hello").pk)
+
+    assert cloud.shown() == ["You said: hello"]
+    assert robot_messages()[0].vendor_message_id in cloud.frames

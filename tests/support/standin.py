@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from bots.errors import CallbackMalformed, CallbackRejected, VendorRefused
+from bots.errors import CallbackMalformed, CallbackRejected, MessageGone
 from bots.events import Address, Event, Ignored, MessageReceived, OutgoingMessage, Receipt, RobotProfile, Text
 from bots.vendors.base import Answer, IncomingCallback, Vendor
 
@@ -101,7 +101,7 @@ class StandIn(Vendor):
     def edit(self, message: OutgoingMessage) -> None:
         frames = self.cloud.frames.get(message.vendor_message_id or "")
         if frames is None:
-            raise VendorRefused("no such message", party=self.name)
+            raise MessageGone("no such message", party=self.name)
         self._do("edit", lambda: frames.append(message))
 
     def find_sent(self, message: OutgoingMessage) -> Receipt | None:
