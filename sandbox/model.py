@@ -51,6 +51,8 @@ def run(*, host: str, port: int, api_key: str) -> None:
     params.model.path = str(path)
     params.n_ctx = CONTEXT_TOKENS
     params.n_parallel = PARALLEL_ANSWERS
+    # Threads of llama.cpp wait by spinning: with none to spare they only stand in one another's way.
+    params.cpuparams.n_threads = max(1, (os.cpu_count() or 2) - 1)
     params.verbosity = 1  # warnings and errors
     params.hostnames = [host]
     params.port = port or _free_port(host)
