@@ -28,10 +28,11 @@ class Clients:
 
     def for_account(self, account: VendorAccount) -> Vendor:
         with self._lock:
-            vendor_name, config, client = self._clients.get(account.pk, (None, None, None))
-            if client is None or (vendor_name, config) != (account.vendor, account.config):
-                client = new_client(account)
-                self._clients[account.pk] = account.vendor, account.config, client
+            known = self._clients.get(account.pk)
+            if known and known[:2] == (account.vendor, account.config):
+                return known[2]
+            client = new_client(account)
+            self._clients[account.pk] = account.vendor, SecretDict(account.config), client
             return client
 
 

@@ -32,7 +32,7 @@ class VendorAccount(models.Model):
 
     slug = models.SlugField(_("slug"), unique=True, help_text=SLUG_HELP)
     vendor = models.CharField(_("vendor"), max_length=20, choices=vendor_choices)
-    config = EncryptedJSONField(_("settings at the vendor"), default=dict)
+    config = EncryptedJSONField(_("settings at the vendor"), default=dict, blank=True)
     limits = models.JSONField(
         _("limits"),
         default=dict,

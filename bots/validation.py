@@ -7,7 +7,7 @@ JSON field carries the path to it below that field (`path_of`).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
@@ -38,18 +38,19 @@ def clean_config(vendor: type[Vendor], config: JSONDict) -> JSONDict:
 
 
 def check_limits(limits: Any) -> None:
-    raise_if_any(
-        problem_at(name, _("must be a positive number"))
-        for name, limit in known_items(limits, LIMITS)
-        if not is_positive(limit)
-    )
+    """Raises ValidationError unless these are positive numbers of calls a second."""
+    check_mapping(limits, LIMITS, lambda limit: "" if is_positive(limit) else _("must be a positive number"))
 
 
 def check_condition(condition: Any) -> None:
-    for name, kinds in known_items(condition, CONDITIONS):
-        if not isinstance(kinds, list) or not kinds or not set(kinds) <= set(CONTENT_KINDS):
-            known = ", ".join(CONTENT_KINDS)
-            raise problem_at(name, _("must be a list of one or more of: %(known)s") % {"known": known})
+    """Raises ValidationError unless a rule can be decided by this."""
+    check_mapping(condition, CONDITIONS, check_kinds)
+
+
+def check_kinds(kinds: Any) -> str:
+    if isinstance(kinds, list) and kinds and all(kind in CONTENT_KINDS for kind in kinds):
+        return ""
+    return _("must be a list of one or more of: %(known)s") % {"known": ", ".join(CONTENT_KINDS)}
 
 
 def check_model(client: type[LanguageModelClient], *, base_url: str, params: Any) -> None:
@@ -89,19 +90,17 @@ def check_robot_id(vendor: type[Vendor], user_id: str) -> None:
         raise ValidationError({"user_id": reason})
 
 
-def known_items(mapping: Any, known: tuple[str, ...]) -> Iterable[tuple[str, Any]]:
-    """The mapping's items.  Raises ValidationError for what is no mapping or has other keys."""
+def check_mapping(mapping: Any, known: tuple[str, ...], reason_against: Callable[[Any], str]) -> None:
+    """Raises ValidationError, with all that is wrong with a mapping's keys and values."""
     if not isinstance(mapping, dict):
         raise ValidationError(_("must be a mapping with keys from: %(known)s") % {"known": ", ".join(known)})
-    unknown = [problem_at(str(key), _("unknown key")) for key in mapping if key not in known]
-    raise_if_any(unknown)
-    return mapping.items()
-
-
-def raise_if_any(problems: Iterable[ValidationError]) -> None:
-    found = list(problems)
-    if found:
-        raise ValidationError(found)
+    reasons = {
+        str(key): reason_against(value) if key in known else _("unknown key")
+        for key, value in mapping.items()
+    }
+    problems = [problem_at(key, reason) for key, reason in reasons.items() if reason]
+    if problems:
+        raise ValidationError(problems)
 
 
 def is_positive(number: Any) -> bool:

@@ -209,7 +209,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "config",
-                    bots.fields.EncryptedJSONField(default=dict, verbose_name="settings at the vendor"),
+                    bots.fields.EncryptedJSONField(blank=True, default=dict, verbose_name="settings at the vendor"),
                 ),
                 (
                     "limits",

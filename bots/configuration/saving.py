@@ -1,0 +1,79 @@
+"""How what an admin configures is stored, whether by a form or from a file, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from bots.events import JSONDict
+from bots.models import LanguageModel, Robot, Route, Rule, RuleModel, VendorAccount
+from bots.tasks import defer_registrations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleDraft:
+    """A rule as a person wrote it down; its place in the list is its position."""
+
+    when: JSONDict
+    models: list[LanguageModel]
+
+
+def save_account(account: VendorAccount) -> None:
+    """Store the account.  With other credentials its robots are registered again."""
+    with transaction.atomic():
+        stored = VendorAccount.objects.select_for_update().filter(pk=account.pk).first()
+        account.save()
+        if stored is not None and stored.config != account.config:
+            register_again(account.robots.all())
+        elif stored is not None and not stored.enabled:
+            register_again(account.robots.filter(registered_at=None))
+
+
+def save_robot(robot: Robot) -> None:
+    """Store the robot.  It is registered at its vendor unless that knows it as it is."""
+    with transaction.atomic():
+        stored = Robot.objects.select_for_update().filter(pk=robot.pk).first()
+        is_known = stored is not None and stored.profile == robot.profile
+        robot.registered_at = stored.registered_at if stored and is_known else None
+        robot.registration_error = stored.registration_error if stored and is_known else ""
+        robot.save()
+        if robot.registered_at is None:
+            register_again(Robot.objects.filter(pk=robot.pk))
+
+
+def register_again(robots: QuerySet[Robot]) -> int:
+    """Tell the vendors of these robots once more, in the background.  Returns of how many."""
+    with transaction.atomic():
+        able = robots.filter(enabled=True, account__enabled=True)
+        robot_ids = list(able.values_list("pk", flat=True))
+        Robot.objects.filter(pk__in=robot_ids).update(registered_at=None, registration_error="")
+        defer_registrations(robot_ids)
+    return len(robot_ids)
+
+
+def save_route(route: Route, rules: Sequence[RuleDraft]) -> None:
+    """Store the route with exactly these rules, in this order."""
+    with transaction.atomic():
+        route.save()
+        if rules_of(route) != list(rules):
+            replace_rules(route, rules)
+
+
+def rules_of(route: Route) -> list[RuleDraft]:
+    """The route's rules as they are stored, in order."""
+    return [
+        RuleDraft(when=rule.when, models=[choice.model for choice in rule.choices.all()])
+        for rule in route.rules.prefetch_related("choices__model")
+    ]
+
+
+def replace_rules(route: Route, rules: Sequence[RuleDraft]) -> None:
+    route.rules.all().delete()
+    for position, draft in enumerate(rules):
+        rule = Rule.objects.create(route=route, position=position, when=draft.when)
+        RuleModel.objects.bulk_create(
+            RuleModel(rule=rule, model=model, position=place) for place, model in enumerate(draft.models)
+        )

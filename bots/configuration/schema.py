@@ -1,0 +1,364 @@
+"""The format of a configuration file: which keys there are, and which field of a model each one is.
+
+Read and written by the same declarations, so what `export` prints is what `apply` takes.  What makes a
+value valid is said by the models.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import fields
+from typing import Any, ClassVar, Final
+
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.fields import SkipField
+
+from bots.configuration.saving import RuleDraft, rules_of, save_account, save_robot, save_route
+from bots.models import LanguageModel, Robot, Route, Rule, VendorAccount
+from bots.validation import check_condition
+from bots.vendors import vendor_class
+from bots.vendors.config import is_secret
+
+# The format has these already; the first release that can act on them will take them.
+NOT_YET_SECTIONS: Final = {"policies", "tiers", "agent_templates"}
+NOT_YET_VENDORS: Final = {"zego", "easemob"}
+NOT_YET_APIS: Final = {"anthropic"}
+NOT_YET: Final = _("not supported yet")
+UNKNOWN: Final = _("unknown key")
+CONSEQUENCE: Final = "consequence"  # code of an error that goes away with another one
+
+
+class Choice(serializers.ChoiceField):
+    """A choice whose error names the words there are to choose from."""
+
+    def __init__(self, *args: Any, not_yet: Set[str] = frozenset(), **options: Any) -> None:
+        self.not_yet = not_yet  # words of the format that this version cannot act on
+        super().__init__(*args, **options)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, str) and data in self.choices:
+            return data
+        if isinstance(data, str) and data in self.not_yet:
+            raise ValidationError(f"{data}: {NOT_YET}")
+        raise ValidationError(_("must be one of: %(known)s") % {"known": ", ".join(map(str, self.choices))})
+
+
+class Number(serializers.FloatField):
+    """A finite number; whole ones are written without a point."""
+
+    def to_internal_value(self, data: Any) -> float:
+        number = super().to_internal_value(data)
+        if isinstance(data, bool) or not math.isfinite(number):
+            self.fail("invalid")
+        return int(number) if number == int(number) else number
+
+    def to_representation(self, value: Any) -> Any:
+        number = float(value)
+        return int(number) if number == int(number) else number
+
+
+class Price(serializers.DecimalField):
+    """An amount of money, written as a plain number."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_digits=12, decimal_places=6, **options)
+
+    def to_representation(self, value: Any) -> Any:
+        return Number().to_representation(value)
+
+
+class Slug(serializers.SlugRelatedField[Any]):
+    """An object by its slug, from the file or the database."""
+
+    def __init__(self, model: type[models.Model], **options: Any) -> None:
+        self.model = model
+        super().__init__(slug_field="slug", queryset=model._default_manager.all(), **options)
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, str) and (self.model, data) in self.context["broken"]:
+            raise ValidationError(_("has errors of its own"), code=CONSEQUENCE)
+        try:
+            return super().to_internal_value(data)
+        except ValidationError:
+            place = {"name": self.model._meta.verbose_name, "slug": data}
+            reason = _("there is no %(name)s %(slug)s, here or in the database")
+            raise ValidationError(reason % place) from None
+
+
+class Section(serializers.ModelSerializer[Any]):
+    """Some of an object's keys.  Unknown ones are errors."""
+
+    serializer_choice_field = Choice
+    serializer_field_mapping: ClassVar = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.FloatField: Number,
+    }
+    not_yet: ClassVar[Set[str]] = frozenset()  # keys of the format that this version cannot act on
+
+    def to_internal_value(self, data: Any) -> Any:
+        self.understood: dict[str, Any] = {}  # what is right, even where something else is wrong
+        if not isinstance(data, Mapping):
+            raise ValidationError({NON_FIELD_ERRORS: [_("must be a mapping")]})
+        problems: dict[str, Any] = {
+            key: [NOT_YET if key in self.not_yet else UNKNOWN] for key in data if key not in self.fields
+        }
+        for name, field in self.fields.items():
+            try:
+                value = field.run_validation(field.get_value(data))
+                value = getattr(self, f"validate_{name}", lambda value: value)(value)
+            except ValidationError as error:
+                problems[name] = error.detail
+            except SkipField:
+                pass
+            else:
+                self.set_value(self.understood, field.source_attrs, value)
+        if problems:
+            raise ValidationError(problems)
+        return self.understood
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """The keys in order, without those that have nothing to say."""
+        keys = super().to_representation(instance).items()
+        return {key: value for key, value in keys if value is not None and value != {}}
+
+
+class ObjectSection(Section):
+    """One object of the file.  A key that it leaves out stands for the field's default."""
+
+    noun: ClassVar[str]  # what one such object is called in the output
+    model: ClassVar[type[models.Model]]
+    draft: Any  # the object as the file wants it, once `is_valid` was called
+
+    @classmethod
+    def identify(cls, data: Mapping[str, Any]) -> dict[str, str]:
+        """Which object this is, as a filter."""
+        return {"slug": str(data.get("slug", ""))}
+
+    def to_internal_value(self, data: Any) -> Any:
+        problems: dict[str, Any] = {}
+        try:
+            super().to_internal_value(data)
+        except ValidationError as error:
+            if not isinstance(data, Mapping):
+                raise
+            problems = error.detail  # type: ignore[assignment]
+        self.draft = self.draw(self.understood)
+        problems |= self.check_draft(wrong=set(problems))
+        if problems:
+            raise ValidationError(problems)
+        return self.understood
+
+    def draw(self, values: dict[str, Any]) -> Any:
+        """The object with these values, not stored yet."""
+        draft = self.instance or self.model()
+        for source, path in sources(self):
+            if source in values:
+                setattr(draft, source, values[source])
+            elif not self.fields[first_key(path)].required:
+                field: Any = draft._meta.get_field(source)
+                setattr(draft, source, field.get_default())
+        return draft
+
+    def check_draft(self, wrong: set[str]) -> dict[str, list[str]]:
+        """What the model finds wrong besides, by paths in the file."""
+        paths = dict(sources(self))
+        problems: dict[str, list[str]] = {}
+        try:
+            self.draft.full_clean(exclude=[source for source in paths if first_key(paths[source]) in wrong])
+        except DjangoValidationError as error:
+            for source, errors in error.error_dict.items():
+                for path, reason in placed(errors, paths.get(source, NON_FIELD_ERRORS)):
+                    if first_key(path) not in wrong:
+                        problems.setdefault(path, []).append(reason)
+        return problems
+
+    def store(self) -> None:
+        raise NotImplementedError
+
+    def secrets(self, instance: Any) -> set[str]:
+        """Paths of what is never shown."""
+        return set()
+
+
+class AccountSection(ObjectSection):
+    noun, model = "account", VendorAccount
+    config = serializers.DictField(required=False)
+    limits = serializers.DictField(child=Number(), required=False)
+
+    class Meta:
+        model = VendorAccount
+        fields: ClassVar = ["slug", "vendor", "config", "limits", "enabled"]
+        extra_kwargs: ClassVar = {"vendor": {"not_yet": NOT_YET_VENDORS}}
+
+    def validate_vendor(self, vendor: str) -> str:
+        if self.instance is not None and self.instance.vendor != vendor:
+            raise ValidationError(_("an account stays with its vendor; make another account"))
+        return vendor
+
+    def store(self) -> None:
+        save_account(self.draft)
+
+    def secrets(self, instance: VendorAccount) -> set[str]:
+        return {
+            f"config.{spec.name}" for spec in fields(vendor_class(instance.vendor).Config) if is_secret(spec)
+        }
+
+
+class TimeoutsSection(Section):
+    class Meta:
+        model = LanguageModel
+        fields: ClassVar = ["connect_s", "first_token_s", "total_s"]
+
+
+class PriceSection(Section):
+    input = Price(source="input_price", required=False)
+    cached_input = Price(source="cached_input_price", required=False, allow_null=True)
+    output = Price(source="output_price", required=False)
+
+    class Meta:
+        model = LanguageModel
+        fields: ClassVar = ["currency", "input", "cached_input", "output"]
+
+
+class ModelSection(ObjectSection):
+    noun, model = "model", LanguageModel
+    params = serializers.DictField(required=False)
+    timeouts = TimeoutsSection(source="*", required=False)
+    price = PriceSection(source="*", required=False)
+
+    class Meta:
+        model = LanguageModel
+        fields: ClassVar = [
+            "slug", "api", "base_url", "api_key", "model", "params", "timeouts", "max_concurrency", "price",
+            "enabled",
+        ]  # fmt: skip
+        extra_kwargs: ClassVar = {"api": {"not_yet": NOT_YET_APIS}}
+
+    def store(self) -> None:
+        self.draft.save()
+
+    def secrets(self, instance: LanguageModel) -> set[str]:
+        return {"api_key"}
+
+
+class ConditionField(serializers.DictField):
+    not_yet: ClassVar = {"tiers", "intents", "min_complexity"}
+
+    def to_internal_value(self, data: Any) -> Any:
+        condition = super().to_internal_value(data)
+        if later := self.not_yet & set(condition):
+            raise ValidationError({key: [NOT_YET] for key in sorted(later)})
+        return condition
+
+
+class RuleSection(Section):
+    when = ConditionField(required=False, validators=[check_condition])
+    models = serializers.ListField(child=Slug(LanguageModel), allow_empty=False)
+
+    class Meta:
+        model = Rule
+        fields: ClassVar = ["when", "models"]
+
+    def validate_models(self, models: list[LanguageModel]) -> list[LanguageModel]:
+        if len(set(models)) < len(models):
+            raise ValidationError(_("names a model twice"))
+        return models
+
+
+class RouteSection(ObjectSection):
+    noun, model = "route", Route
+    rules = RuleSection(many=True, allow_empty=False)
+
+    class Meta:
+        model = Route
+        fields: ClassVar = ["slug", "rules"]
+
+    def draw(self, values: dict[str, Any]) -> Route:
+        self.drafts = [RuleDraft(**{"when": {}, **rule}) for rule in values.get("rules", [])]
+        return self.instance or Route(slug=values.get("slug", ""))
+
+    def to_representation(self, instance: Route) -> dict[str, Any]:
+        rules = self.drafts if instance is getattr(self, "draft", None) else rules_of(instance)
+        return {"slug": instance.slug, "rules": RuleSection(rules, many=True).data}
+
+    def store(self) -> None:
+        save_route(self.draft, self.drafts)
+
+
+class ReplySection(Section):
+    mode = Choice(Robot.ReplyMode.values, source="reply_mode", required=False)
+
+    class Meta:
+        model = Robot
+        fields: ClassVar = ["mode", "merge_window_ms", "fallback"]
+
+
+class HistorySection(Section):
+    messages = serializers.IntegerField(source="history_messages", min_value=0, required=False)
+    tokens = serializers.IntegerField(source="history_tokens", min_value=0, required=False)
+
+    class Meta:
+        model = Robot
+        fields: ClassVar = ["messages", "tokens"]
+
+
+class RobotSection(ObjectSection):
+    noun, model = "robot", Robot
+    not_yet: ClassVar = {"policy", "default_tier"}
+
+    account = Slug(VendorAccount)
+    route = Slug(Route)
+    reply = ReplySection(source="*", required=False)
+    history = HistorySection(source="*", required=False)
+
+    class Meta:
+        model = Robot
+        fields: ClassVar = [
+            "account", "user_id", "nickname", "avatar_url", "persona", "route", "reply", "history", "enabled",
+        ]  # fmt: skip
+        validators: ClassVar[list[Any]] = []  # `full_clean` knows what is unique
+
+    @classmethod
+    def identify(cls, data: Mapping[str, Any]) -> dict[str, str]:
+        return {"account__slug": str(data.get("account", "")), "user_id": str(data.get("user_id", ""))}
+
+    def store(self) -> None:
+        save_robot(self.draft)
+
+
+SECTIONS: Final[dict[str, type[ObjectSection]]] = {  # in the order in which one refers to another
+    "accounts": AccountSection,
+    "models": ModelSection,
+    "routes": RouteSection,
+    "robots": RobotSection,
+}
+
+
+def first_key(path: str) -> str:
+    return path.partition(".")[0]
+
+
+def placed(errors: list[DjangoValidationError], path: str) -> Iterator[tuple[str, str]]:
+    """The errors of a model's field; those inside a JSON field say where."""
+    for error in errors:
+        params = error.params or {}
+        if "path" in params:
+            yield f"{path}.{params['path']}", params["reason"]
+        else:
+            yield from ((path, message) for message in error.messages)
+
+
+def sources(section: serializers.BaseSerializer[Any], path: str = "") -> Iterator[tuple[str, str]]:
+    """The model's fields that the section sets, each with its path in the file."""
+    for key, field in section.fields.items():  # type: ignore[attr-defined]
+        below = f"{path}.{key}" if path else key
+        if field.source == "*":
+            yield from sources(field, below)
+        else:
+            yield field.source, below

@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from bots.configuration.applying import apply
+from bots.configuration.exporting import export
+from bots.configuration.problems import ConfigurationInvalid
+from bots.configuration.saving import rules_of
+from bots.models import LanguageModel, Robot, Route, VendorAccount
+from tests.support.factories import SECRET, make_account, make_model, make_robot, make_route
+from tests.support.standin import Cloud
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("paper_cloud")]
+
+FULL = """
+accounts:
+  - slug: acme
+    vendor: paper
+    config: {app_id: 1400000000, secret_key: ${KEY}, callback_token: ${TOKEN}, pre_send: intercept}
+    limits: {send_per_s: 200, edit_per_s: 0.5}
+models:
+  - slug: fast
+    api: openai
+    base_url: http://vllm:8000/v1
+    api_key: ${KEY}
+    model: tiny
+    params: {temperature: 0.7, stop: ["$${x}"]}
+    timeouts: {connect_s: 5, first_token_s: 2.5, total_s: 120}
+    max_concurrency: 200
+    price: {currency: CNY, input: 2, cached_input: 0.5, output: 8}
+  - {slug: strong, api: scripted, model: script}
+routes:
+  - slug: default
+    rules:
+      - when: {kinds: [image]}
+        models: [strong, fast]
+      - models: [fast]
+robots:
+  - account: acme
+    user_id: "@RBT#ada"
+    nickname: Ada
+    persona: |
+      You are Ada.
+      Be kind.
+    route: default
+    reply: {mode: whole, merge_window_ms: 250, fallback: Later.}
+    history: {messages: 10, tokens: 2000}
+"""
+ENVIRONMENT = {"KEY": SECRET, "TOKEN": ""}
+FAST = "models: [{slug: fast, api: scripted, model: script}]\n"
+ALL_ERRORS = """
+words: unknown key
+accounts[0].extra: unknown key
+accounts[0].limits.send_per_s: must be a positive number
+accounts[0].limits.x: unknown key
+accounts[0].config.colour: unknown key
+accounts[0].config.app_id: must be a whole number
+accounts[0].config.secret_key: is missing
+models[0].base_url: must be an address that begins with http:// or https://
+models[0].max_concurrency: Ensure this value is greater than or equal to 1.
+models[0].price.input: A valid number is required.
+models[1].params: fail: must be text
+routes[0].rules[0].when: kinds: must be a list of one or more of: text, image, voice, file, custom
+routes[0].rules[0].models[1]: there is no language model none, here or in the database
+routes[1].rules: This list may not be empty.
+robots[0].reply.merge_window_ms: Ensure this value is less than or equal to 60000.
+robots[1].user_id: This field is required.
+robots[1].route: there is no route missing, here or in the database
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    def write(text: str, name: str = "parley.yaml") -> Path:
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    return write
+
+
+@pytest.fixture
+def run(write: Callable[..., Path]) -> Callable[..., list[str]]:
+    def run(text: str, **options: Any) -> list[str]:
+        return [str(outcome) for outcome in apply([write(text)], environment=ENVIRONMENT, **options)]
+
+    return run
+
+
+@pytest.fixture
+def errors(run: Callable[..., list[str]], tmp_path: Path) -> Callable[[str], list[str]]:
+    def errors(text: str) -> list[str]:
+        with pytest.raises(ConfigurationInvalid) as caught:
+            run(text)
+        return [str(problem).replace(f"{tmp_path}/", "") for problem in caught.value.problems]
+
+    return errors
+
+
+type Run = Callable[..., list[str]]
+type Errors = Callable[[str], list[str]]
+
+
+def test_everything_is_created_and_the_second_time_unchanged(run: Run) -> None:
+    names = ["account acme", "model fast", "model strong", "route default", "robot acme/@RBT#ada"]
+    assert run(FULL) == [f"{name}: created" for name in names]
+    assert run(FULL) == [f"{name}: unchanged" for name in names]
+
+
+def test_an_account_is_stored_as_its_vendor_reads_it(run: Run) -> None:
+    run(FULL.replace("1400000000", '"1400000000"'))
+    account = VendorAccount.objects.get()
+    assert account.config == {
+        "app_id": 1400000000, "secret_key": SECRET, "callback_token": "", "api_base": "https://paper.example",
+        "pre_send": "intercept", "patience_s": 2.5, "is_trial": False,
+    }  # fmt: skip
+    assert account.limits == {"send_per_s": 200, "edit_per_s": 0.5}
+
+
+def test_a_route_keeps_the_order_of_its_rules_and_models(run: Run) -> None:
+    run(FULL)
+    rules = rules_of(Route.objects.get())
+    assert [(rule.when, [model.slug for model in rule.models]) for rule in rules] == [
+        ({"kinds": ["image"]}, ["strong", "fast"]),
+        ({}, ["fast"]),
+    ]
+
+
+def test_a_robot_has_what_its_groups_of_keys_say(run: Run) -> None:
+    run(FULL)
+    robot = Robot.objects.get()
+    assert (robot.reply_mode, robot.merge_window_ms, robot.fallback) == ("whole", 250, "Later.")
+    assert (robot.history_messages, robot.history_tokens, robot.persona) == (
+        10,
+        2000,
+        "You are Ada.\nBe kind.",
+    )
+
+
+def test_a_change_is_told_with_old_and_new_value(run: Run) -> None:
+    run(FULL)
+    changed = FULL.replace("mode: whole", "mode: stream").replace("[fast]", "[strong]")
+    assert [line for line in run(changed) if "unchanged" not in line] == [
+        'route default: changed (rules[1].models[0]: "fast" → "strong")',
+        'robot acme/@RBT#ada: changed (reply.mode: "whole" → "stream")',
+    ]
+    assert Robot.objects.get().reply_mode == "stream"
+
+
+def test_a_changed_secret_is_told_without_its_value(run: Run) -> None:
+    run(FULL)
+    lines = run(FULL.replace("secret_key: ${KEY}", "secret_key: other"))
+    assert lines[0] == "account acme: changed (config.secret_key: ••••)"
+    assert VendorAccount.objects.get().config["secret_key"] == "other"
+
+
+def test_a_key_that_is_left_out_returns_to_its_default(run: Run) -> None:
+    run(FULL)
+    run(FULL.replace("    nickname: Ada\n", "").replace("mode: whole, ", ""))
+    robot = Robot.objects.get()
+    assert (robot.nickname, robot.reply_mode) == ("", "stream")
+
+
+def test_a_dry_run_tells_the_same_and_writes_nothing(run: Run) -> None:
+    assert run(FULL, dry_run=True)[-1] == "robot acme/@RBT#ada: created"
+    assert not VendorAccount.objects.exists()
+
+
+def test_names_may_be_objects_that_are_already_stored(run: Run) -> None:
+    make_route("default", [make_model("fast")])
+    make_account("acme")
+    assert run('robots: [{account: acme, user_id: "@RBT#1", route: default}]') == [
+        "robot acme/@RBT#1: created"
+    ]
+
+
+def test_prune_disables_what_is_no_longer_named(run: Run) -> None:
+    account, route = make_account("old"), make_route("old", [make_model("old")])
+    make_robot(account, route)
+    assert run(FAST, prune=True) == [
+        "model fast: created", "account old: disabled", "model old: disabled",
+        "route old: left as it is: a route cannot be disabled", "robot old/@RBT#ada: disabled",
+    ]  # fmt: skip
+    assert not Robot.objects.filter(enabled=True).exists()
+    assert run(FAST, prune=True) == [
+        "model fast: unchanged",
+        "route old: left as it is: a route cannot be disabled",
+    ]
+
+
+def test_any_error_and_nothing_is_written(errors: Errors) -> None:
+    told = errors(FULL.replace("mode: whole", "mode: loud"))
+    assert told == ["parley.yaml: robots[0].reply.mode: must be one of: stream, whole"]
+    assert not VendorAccount.objects.exists()
+
+
+def test_all_errors_are_told_at_once(errors: Errors) -> None:
+    told = errors("""
+accounts:
+  - {slug: acme, vendor: paper, config: {app_id: none, colour: red}, limits: {send_per_s: -1, x: 1}, extra: 1}
+models:
+  - {slug: fast, api: openai, model: tiny, base_url: ftp://x, max_concurrency: 0, price: {input: dear}}
+  - {slug: strong, api: scripted, model: script, params: {fail: 1}}
+routes:
+  - {slug: default, rules: [{when: {kinds: [smell]}, models: [fast, none]}]}
+  - {slug: empty, rules: []}
+robots:
+  - {account: acme, user_id: ada, route: default, reply: {merge_window_ms: 70000}}
+  - {account: acme, route: missing}
+words: []
+""")
+    assert told == [f"parley.yaml: {error}" for error in ALL_ERRORS.strip().splitlines()]
+
+
+@pytest.mark.parametrize(
+    "text, error",
+    [
+        ("policies: []", "policies: not supported yet"),
+        ("agent_templates: []", "agent_templates: not supported yet"),
+        ("accounts: [{slug: z, vendor: zego}]", "accounts[0].vendor: zego: not supported yet"),
+        ("accounts: [{slug: z, vendor: other}]", "accounts[0].vendor: must be one of: paper"),
+        ("models: [{slug: m, model: m, api: anthropic}]", "models[0].api: anthropic: not supported yet"),
+        (
+            FAST + "routes: [{slug: r, rules: [{when: {tiers: [vip]}, models: [fast]}]}]",
+            "routes[0].rules[0].when.tiers: not supported yet",
+        ),
+        ("models: {}", "models: must be a list"),
+        ("models: [fast]", "models[0]: must be a mapping"),
+        ("[models]", "must be a mapping with keys from: accounts, models, routes, robots"),
+        ("models: [{slug: fast, api: scripted, model: ${NONE}}]",
+         "models[0].model: the environment variable NONE is not set"),
+    ],
+)  # fmt: skip
+def test_one_error_is_told_once_with_its_place(errors: Errors, text: str, error: str) -> None:
+    assert errors(text) == [f"parley.yaml: {error}"]
+
+
+def test_keys_to_come_are_told_apart_from_unknown_ones(errors: Errors) -> None:
+    told = errors(FULL + "    policy: default\n    default_tier: free\n    polcy: default\n")
+    assert told == [
+        "parley.yaml: robots[0].policy: not supported yet",
+        "parley.yaml: robots[0].default_tier: not supported yet",
+        "parley.yaml: robots[0].polcy: unknown key",
+    ]
+
+
+def test_an_object_named_twice_is_an_error(errors: Errors) -> None:
+    told = errors(FAST.replace("]", ", {slug: fast, api: scripted, model: other}]"))
+    assert told == ["parley.yaml: models[1]: fast is already given in parley.yaml: models[0]"]
+
+
+def test_several_files_are_one_configuration(write: Callable[..., Path]) -> None:
+    robots = write(FULL[FULL.index("robots:") :], "robots.yaml")
+    rest = write(FULL[: FULL.index("robots:")], "rest.yaml")
+    assert len(apply([robots, rest], environment=ENVIRONMENT)) == 5
+
+
+def test_an_account_stays_with_its_vendor(errors: Errors) -> None:
+    VendorAccount.objects.create(slug="acme", vendor="other")
+    assert errors(FULL) == [
+        "parley.yaml: accounts[0].vendor: an account stays with its vendor; make another account"
+    ]
+
+
+def test_what_is_exported_applies_without_a_change(run: Run, write: Callable[..., Path]) -> None:
+    run(FULL)
+    exported = export()
+    lines = apply([write(str(exported))], environment=exported.variables, prune=True)
+    assert {line.deed for line in lines} == {"unchanged"}
+
+
+def test_an_export_has_variables_in_place_of_secrets_and_lists_them(run: Run) -> None:
+    run(FULL)
+    text = str(export())
+    assert SECRET not in text
+    assert "#   ACME_SECRET_KEY\n#   FAST_API_KEY\n" in text
+    assert "secret_key: ${ACME_SECRET_KEY}\n" in text
+    assert "callback_token: ''\n" in text
+
+
+def test_variables_of_an_export_have_names_of_their_own() -> None:
+    for slug in ("a-b", "a_b", "1st"):
+        make_model(slug)
+    assert list(export().variables) == ["_1ST_API_KEY", "A_B_API_KEY", "A_B_API_KEY_2"]
+
+
+def test_the_command_ends_with_one_and_all_errors(write: Callable[..., Path]) -> None:
+    with pytest.raises(CommandError) as caught:
+        call_command("apply", str(write("models: [{slug: x y}]")))
+    assert caught.value.returncode == 1
+    assert "parley.yaml: models[0].slug: " in str(caught.value)
+    assert "parley.yaml: models[0].api: " in str(caught.value)
+
+
+def test_the_commands_print_the_outcome_and_the_file(write: Callable[..., Path], paper_cloud: Cloud) -> None:
+    output = StringIO()
+    call_command("apply", str(write(FAST)), stdout=output)
+    call_command("export", stdout=output)
+    assert output.getvalue().startswith("model fast: created\nmodels:\n- slug: fast\n")
+    assert LanguageModel.objects.get().enabled

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import pytest
+
+from bots import vendors
+from tests.support import factories
+from tests.support.standin import Cloud, StandIn
+
+
+@pytest.fixture
+def paper_cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """The only vendor there is."""
+    for name in list(vendors.VENDORS):
+        monkeypatch.delitem(vendors.VENDORS, name)
+    monkeypatch.setitem(vendors.VENDORS, "paper", factories.VENDORS["paper"])
+    StandIn.cloud = Cloud()
+    return StandIn.cloud
