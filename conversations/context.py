@@ -15,13 +15,12 @@ PLACEHOLDERS = {
     Message.Kind.FILE: "[file]",
     Message.Kind.CUSTOM: "[custom message]",
 }
-READING_ORDER = ("happened_at", "order", "id")
 
 
 def prompt_for(turn: Turn) -> Prompt:
     """All that the model is shown for this turn."""
     robot = turn.conversation.robot
-    questions = list(turn.messages.filter(sender=Message.Sender.USER).order_by(*READING_ORDER))
+    questions = list(turn.messages.filter(sender=Message.Sender.USER).order_by("happened_at", "order", "id"))
     history = earlier_messages(turn.conversation, turn, limit=robot.history_messages)
     lines = [*within_tokens(history, robot.history_tokens), *questions]
     system = [ChatMessage(role="system", content=robot.persona)] if robot.persona else []
@@ -29,7 +28,7 @@ def prompt_for(turn: Turn) -> Prompt:
 
 
 def earlier_messages(conversation: Conversation, turn: Turn, *, limit: int) -> list[Message]:
-    """The last messages before the turn's own, oldest first.
+    """The last messages before the turn's own, as they read.
 
     What a user wrote while this turn was running belongs to the next one and has no turn yet.
     """
@@ -38,9 +37,10 @@ def earlier_messages(conversation: Conversation, turn: Turn, *, limit: int) -> l
         .exclude(sender=Message.Sender.USER, turn=None)
         .exclude(state__in=[Message.State.RECALLED, Message.State.FAILED])
         .exclude(is_error=True)
-        .order_by(*(f"-{field}" for field in READING_ORDER))[:limit]
+        .select_related("turn")
+        .order_by("-id")[:limit]
     )
-    return list(reversed(messages))
+    return sorted(messages, key=lambda message: message.place)
 
 
 def within_tokens(messages: Sequence[Message], limit: int) -> list[Message]:

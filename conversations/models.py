@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
@@ -219,8 +220,8 @@ class Message(models.Model):
             )
         ]
         indexes: ClassVar = [
-            # A conversation as it reads, and the model's history.
-            models.Index(fields=["conversation", "happened_at", "order", "id"], name="message_in_order"),
+            # The last messages of a conversation: its page, and the model's history.
+            models.Index(fields=["conversation", "-id"], name="message_latest"),
             # What a turn has still to claim.
             models.Index(
                 fields=["conversation"], condition=Q(sender="user", turn=None), name="message_unanswered"
@@ -229,3 +230,14 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sender_id}: {self.text[:50]}"
+
+    @property
+    def place(self) -> tuple[datetime, bool, datetime, int, int]:
+        """Where it stands among its conversation's messages: a turn's questions in the vendor's order,
+        then its reply.  Sort by this.
+
+        Vendors tell the time in seconds, so by their time alone an answer may come before its question.
+        """
+        started_at = self.turn.started_at if self.turn else None
+        is_reply = self.sender != self.Sender.USER
+        return started_at or self.created_at, is_reply, self.happened_at, self.order, self.pk

@@ -1,7 +1,8 @@
-import conversations.models
 import django.db.models.deletion
 import django.utils.timezone
 from django.db import migrations, models
+
+import conversations.models
 
 
 class Migration(migrations.Migration):
@@ -358,9 +359,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="message",
-            index=models.Index(
-                fields=["conversation", "happened_at", "order", "id"], name="message_in_order"
-            ),
+            index=models.Index(fields=["conversation", "-id"], name="message_latest"),
         ),
         migrations.AddIndex(
             model_name="message",

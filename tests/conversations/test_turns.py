@@ -384,3 +384,16 @@ def test_message_with_another_id_than_the_vendor_said_is_looked_up(
 
     assert cloud.shown() == ["You said: hello"]
     assert robot_messages()[0].vendor_message_id in cloud.frames
+
+
+def test_answer_stands_behind_its_question_within_one_second(hear: Hear, robot: Robot) -> None:
+    conversation = hear("one")
+    turns.answer(conversation.pk)
+    second = timezone.now().replace(microsecond=0)
+    Message.objects.update(happened_at=second, order=7)
+    Message.objects.filter(sender=Message.Sender.ROBOT).update(order=0)
+    turns.answer(hear("two", id_="2").pk)
+
+    prompt = context.prompt_for(Turn.objects.order_by("id")[1])
+
+    assert [line.content for line in prompt.messages[1:]] == ["one", "You said: one", "two"]
