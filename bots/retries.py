@@ -1,6 +1,6 @@
 """When a failed job runs again: the error knows whether that can help, and the strategy decides.
 
-@app.task(retry=RetryByError())
+Every task says `@app.task(retry=RetryByError())`; one that does not is lost when its worker stops.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import asyncio
 from datetime import timedelta
 from typing import Final
 
+import structlog
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from procrastinate import BaseRetryStrategy, RetryDecision
@@ -17,6 +18,8 @@ from procrastinate.jobs import Job
 
 from bots.draining import WorkerStopping
 from bots.errors import ModelError, VendorError
+
+log = structlog.get_logger(__name__)
 
 FIRST_WAIT_S: Final = 1.0  # doubled with each attempt
 LONGEST_WAIT_S: Final = 60.0
@@ -37,12 +40,27 @@ class RetryByError(BaseRetryStrategy):
         self.patience_s = patience_s  # an outage is given up after waits of this much together
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
-        if isinstance(exception, INTERRUPTIONS):
+        decision = self._decide(exception, job.attempts)
+        if decision is not None:
+            is_bug = not isinstance(exception, INTERRUPTIONS + OUTAGES)
+            log.warning(
+                "a job runs again",
+                job=job.id,
+                task=job.task_name,
+                attempts=job.attempts + 1,
+                not_before=decision.retry_at and decision.retry_at.isoformat(timespec="seconds"),
+                reason=str(exception) or type(exception).__name__,
+                exc_info=exception if is_bug else None,
+            )
+        return decision
+
+    def _decide(self, error: BaseException, attempts: int) -> RetryDecision | None:
+        if isinstance(error, INTERRUPTIONS):
             return RetryDecision()
-        if isinstance(exception, OUTAGES):
-            return self._after_outage(exception, job.attempts)
-        if isinstance(exception, Exception) and job.attempts < BUG_ATTEMPTS:
-            return again_in(wait_s(job.attempts))
+        if isinstance(error, OUTAGES):
+            return self._after_outage(error, attempts)
+        if isinstance(error, Exception) and attempts < BUG_ATTEMPTS:
+            return again_in(wait_s(attempts))
         return None
 
     def _after_outage(self, error: Exception, attempts: int) -> RetryDecision | None:

@@ -93,8 +93,8 @@ def renderer(form: str) -> Processor:
 
 
 def drop_objects(logger: object, method: str, event: EventDict) -> EventDict:
-    """Django hands its requests to the log for its mails to admins; a line has no use for them."""
-    for name in ("request", "server_time"):
+    """Django adds its requests, for mails to admins, and uvicorn a coloured wording; a line needs neither."""
+    for name in ("request", "server_time", "color_message"):
         event.pop(name, None)
     return event
 

@@ -26,4 +26,4 @@ class Command(BaseCommand):
         if supervised:
             supervisor.end_with_parent()
         if not worker.work(concurrency=concurrency):
-            raise CommandError("the worker lost its database")
+            raise CommandError("the worker ended by itself; the log says why")
