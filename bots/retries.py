@@ -1,6 +1,6 @@
 """When a failed job runs again: the error knows whether that can help, and the strategy decides.
 
-Every task says `@app.task(retry=RetryByError())`; one that does not is lost when its worker stops.
+Every task says `@app.task(retry=RetryByError())`; one that does not fails when its worker stops.
 """
 
 from __future__ import annotations
