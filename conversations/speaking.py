@@ -123,14 +123,17 @@ class Speaker:
             return
         delivery = self._current(self._turn_pages())
         if len(self._reply) - self._start > len(delivery.shown) and delivery.may_show():
-            # Whatever came while this waited goes with it.
-            delivery.show(self._turn_pages())
+            text = self._turn_pages()  # whatever came while this waited goes with it
+            if delivery is self._delivery:  # and has not filled the message
+                delivery.show(text)
 
     def _turn_pages(self) -> str:
         """Finish all messages that the reply fills; → the text of the current one."""
         rest = self._reply[self._start :]
         while not self._fits(rest):
-            head, tail = split_at(rest, self._fits)
+            # What was shown cannot be taken back.
+            shown = len(self._delivery.shown) if self._delivery else 0
+            head, tail = split_at(rest, self._fits, at_least=shown)
             self._current(head).finish(head)
             self._delivery = None
             self._start += len(rest) - len(tail)
