@@ -14,6 +14,8 @@ import pytest
 from django.db import connection
 from psycopg import sql
 
+from tests.support.processes import Installation, new_database
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
@@ -41,6 +43,14 @@ def django_db_modify_db_settings() -> None:
             leftover = re.match(TEST_DATABASE.format(pid=r"(\d+)(?:_|$)"), name)
             if leftover and not psutil.pid_exists(int(leftover[1])):
                 server.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A migrated database to copy, which takes a tenth of the time."""
+    with new_database("template") as url:
+        Installation(tmp_path_factory.mktemp("template"), url).run("migrate", "--verbosity=0")
+        yield "template"
 
 
 @pytest.fixture(scope="session")
