@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import random
 import time
@@ -27,11 +28,14 @@ MAX_ACCOUNT_BYTES = 32
 class Tencent(VendorCloud):
     name = "tencent"
     label = "Tencent Cloud IM"
+    locks_input = True  # the mobile UIKits: TIMSDK Android 8.6 and later
 
     def __init__(self, world: World, courier: Courier) -> None:
         super().__init__(world, courier)
         self.apps: dict[str, App] = {}
         self.commands = Commands(world=world, courier=courier)
+        # Clients number what they send: it decides between messages of the same second.
+        self._sequences = itertools.count(random.getrandbits(16))
         self._kept: JSONDict = {}  # state of apps that were not registered again yet
 
     def routes(self) -> list[BaseRoute]:
@@ -76,7 +80,7 @@ class Tencent(VendorCloud):
         app.users.update(account for account in (sender, recipient) if not account.startswith(ROBOT_PREFIX))
         body = user_body(content)
         now = self.world.now()
-        sequence, number = random.getrandbits(31), random.getrandbits(32)
+        sequence, number = next(self._sequences), random.getrandbits(32)
         message = Message(
             vendor="tencent",
             app=app_id,
