@@ -31,6 +31,8 @@ VENDORS: list[type[VendorCloud]] = [Tencent]
 STATIC = Path(__file__).parent / "static"
 LONGEST_WAIT_S = 60.0
 SAVE_INTERVAL_S = 1.0
+# Pictures and sounds may come from anywhere, as in a chat; scripts and calls stay here.
+CONTENT_POLICY = "default-src 'self'; img-src * data:; media-src *; frame-ancestors 'none'"
 
 type Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -130,6 +132,7 @@ class Desk:
                 "app": app_id,
                 "vendor": vendor.name,
                 "label": vendor.label,
+                "locks_input": vendor.locks_input,
                 "robots": [asdict(robot) for robot in vendor.robots(app_id)],
             }
             for vendor in self.vendors.values()
@@ -192,7 +195,9 @@ class Desk:
         """A conversation, live: `snapshot`, then `message`, `call`, `callback`, `violation`, `robots`."""
         app_id, members = self._conversation(request)
         messages = [message.to_json() for message in self.world.conversation(app_id, members)]
-        return event_stream(request, self.world.hub, app=app_id, members=members, snapshot=messages)
+        wire = self.world.journal.about(app_id, members)
+        snapshot = {"messages": messages, "wire": wire}
+        return event_stream(self.world.hub, app=app_id, members=members, snapshot=snapshot)
 
     def _conversation(self, request: Request) -> tuple[str, frozenset[str]]:
         query = request.query_params
@@ -215,7 +220,7 @@ class Desk:
     # The chat page
 
     async def page(self, request: Request) -> Response:
-        return FileResponse(STATIC / "chat.html")
+        return FileResponse(STATIC / "chat.html", headers={"content-security-policy": CONTENT_POLICY})
 
     async def sample(self, request: Request) -> Response:
         sample = samples.SAMPLES.get(request.path_params["name"])

@@ -7,7 +7,6 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from sandbox.world import Hub, JSONDict, Pair
@@ -15,9 +14,7 @@ from sandbox.world import Hub, JSONDict, Pair
 KEEP_ALIVE_S = 15.0
 
 
-def event_stream(
-    request: Request, hub: Hub, *, app: str, members: Pair, snapshot: list[JSONDict]
-) -> StreamingResponse:
+def event_stream(hub: Hub, *, app: str, members: Pair, snapshot: JSONDict) -> StreamingResponse:
     """`snapshot` first, then everything of this app that concerns these two, or nobody in particular."""
 
     async def lines() -> AsyncIterator[bytes]:

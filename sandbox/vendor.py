@@ -19,6 +19,7 @@ class VendorCloud:
 
     name: ClassVar[str]
     label: ClassVar[str]
+    locks_input: ClassVar[bool] = False  # clients let nobody write until the robot's answer is finished
 
     def __init__(self, world: World, courier: Courier) -> None:
         self.world = world

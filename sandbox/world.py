@@ -15,6 +15,7 @@ from sandbox.faults import Faults
 type JSONDict = dict[str, Any]
 type Pair = frozenset[str]  # the two who talk
 
+SHOWN_AT_ONCE = 200  # entries of the journal that a page gets to begin with
 JOURNAL_LENGTH = 20_000  # entries kept of each kind; a long-running demo forgets the oldest
 
 
@@ -93,6 +94,17 @@ class Journal:
         self.callbacks: deque[JSONDict] = deque(maxlen=JOURNAL_LENGTH)
         self.violations: deque[JSONDict] = deque(maxlen=JOURNAL_LENGTH)
 
+    def about(self, app: str, members: Pair) -> list[JSONDict]:
+        """What went over the wire between these two lately, of all kinds, oldest first."""
+        kinds = {"call": self.calls, "callback": self.callbacks, "violation": self.violations}
+        entries = [
+            {"kind": kind, **entry}
+            for kind, journal in kinds.items()
+            for entry in journal
+            if entry["app"] == app and entry["members"] == sorted(members)
+        ]
+        return sorted(entries, key=lambda entry: entry["at"])[-SHOWN_AT_ONCE:]
+
 
 class Hub:
     """Tells listeners what happens, while it happens."""
@@ -167,17 +179,18 @@ class World:
         return list(self._messages.values())
 
     def log_call(self, *, app: str, members: Pair = frozenset(), **entry: Any) -> None:
-        entry = {"at": self.now(), "app": app, **entry}
+        entry = {"at": self.now(), "app": app, "members": sorted(members), **entry}
         self.journal.calls.append(entry)
         self.hub.publish("call", app=app, members=members, data=lambda: entry)
 
     def log_callback(self, *, app: str, members: Pair = frozenset(), **entry: Any) -> None:
-        entry = {"at": self.now(), "app": app, **entry}
+        entry = {"at": self.now(), "app": app, "members": sorted(members), **entry}
         self.journal.callbacks.append(entry)
         self.hub.publish("callback", app=app, members=members, data=lambda: entry)
 
     def log_violation(self, rule: str, *, app: str, members: Pair, key: str, detail: str) -> None:
         """The product did what a real client or cloud would choke on."""
-        entry = {"at": self.now(), "app": app, "rule": rule, "key": key, "detail": detail}
+        told = {"rule": rule, "key": key, "detail": detail}
+        entry = {"at": self.now(), "app": app, "members": sorted(members), **told}
         self.journal.violations.append(entry)
         self.hub.publish("violation", app=app, members=members, data=lambda: entry)
