@@ -248,7 +248,7 @@ class Robot(models.Model):
         WHOLE = "whole", _("whole: the answer is sent when it is complete")
 
     account = models.ForeignKey(
-        VendorAccount, models.CASCADE, related_name="robots", verbose_name=_("account")
+        VendorAccount, models.PROTECT, related_name="robots", verbose_name=_("account")
     )
     user_id = models.CharField(
         _("user id"), max_length=64, help_text=_("The robot's id at the vendor; users write to it.")

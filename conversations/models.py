@@ -28,7 +28,7 @@ class Callback(models.Model):
         UNREAD = "unread", _("could not be read")
 
     account = models.ForeignKey(
-        VendorAccount, models.CASCADE, related_name="callbacks", verbose_name=_("account")
+        VendorAccount, models.PROTECT, related_name="callbacks", verbose_name=_("account")
     )
     delivery_id = models.CharField(_("delivery id"), max_length=200)
     event = models.CharField(_("event"), max_length=100)
@@ -66,7 +66,7 @@ class Conversation(models.Model):
         OPERATOR = "operator", _("operator")
 
     public_id = models.CharField(_("id"), max_length=16, unique=True, default=new_public_id)
-    robot = models.ForeignKey(Robot, models.CASCADE, related_name="conversations", verbose_name=_("robot"))
+    robot = models.ForeignKey(Robot, models.PROTECT, related_name="conversations", verbose_name=_("robot"))
     kind = models.CharField(_("kind"), max_length=8, choices=Kind, default=Kind.PEER)
     peer_id = models.CharField(
         _("peer"), max_length=64, help_text=_("The user's or the group's id at the vendor.")
@@ -118,7 +118,7 @@ class Turn(models.Model):
     # Rises whenever a worker takes the turn, so that one that was given up for dead cannot speak on.
     attempt = models.PositiveIntegerField(_("attempt"), default=0)
     model = models.ForeignKey(
-        LanguageModel, models.SET_NULL, null=True, related_name="turns", verbose_name=_("model")
+        LanguageModel, models.PROTECT, null=True, related_name="turns", verbose_name=_("model")
     )
     reply = models.TextField(_("reply"), blank=True)  # whole, from the moment the model is done
     finish_reason = models.CharField(_("finish reason"), max_length=50, blank=True)

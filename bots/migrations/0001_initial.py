@@ -1,12 +1,14 @@
+from decimal import Decimal
+
+import django.core.validators
+import django.db.models.constraints
+import django.db.models.deletion
+from django.db import migrations, models
+
 import bots.fields
 import bots.llms
 import bots.validation
 import bots.vendors
-import django.core.validators
-import django.db.models.constraints
-import django.db.models.deletion
-from decimal import Decimal
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
@@ -209,7 +211,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "config",
-                    bots.fields.EncryptedJSONField(blank=True, default=dict, verbose_name="settings at the vendor"),
+                    bots.fields.EncryptedJSONField(
+                        blank=True, default=dict, verbose_name="settings at the vendor"
+                    ),
                 ),
                 (
                     "limits",
@@ -400,7 +404,7 @@ class Migration(migrations.Migration):
                 (
                     "account",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
+                        on_delete=django.db.models.deletion.PROTECT,
                         related_name="robots",
                         to="bots.vendoraccount",
                         verbose_name="account",

@@ -1,0 +1,273 @@
+"""The admin of everything that can be configured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import PROTECT, Count, Model, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.decorators import action, display
+
+from bots.configuration.saving import register_again, save_account, save_robot, save_route
+from bots.forms import CLEAR, CONFIG, LanguageModelForm, RuleForm, RuleFormSet, account_form, clearable
+from bots.models import LanguageModel, Robot, Route, Rule, VendorAccount
+from bots.validation import LIMITS
+from bots.vendors import VENDORS, vendor_choices, vendor_class
+from bots.vendors.base import Vendor
+
+
+class ConfigurationAdmin(ModelAdmin):
+    """What the admins of configured objects share."""
+
+    fixed_fields: ClassVar[Sequence[str]] = ("slug",)  # cannot be changed once they are stored
+    warn_unsaved_form = True
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        return [*super().get_readonly_fields(request, obj), *(self.fixed_fields if obj else ())]
+
+    def get_deleted_objects(self, objs: Iterable[Model], request: HttpRequest) -> Any:
+        """As usual, but what is still needed is told by its name, not by all that needs it."""
+        told = _("%(object)s: in use, or with a history that would be lost. Disable it instead.")
+        needed = [told % {"object": obj} for obj in objs if is_needed(obj)]
+        return ([], {}, set(), needed) if needed else super().get_deleted_objects(objs, request)
+
+
+def is_needed(obj: Model) -> bool:
+    """Whether the database refuses to delete the object: a short query each, however long its history."""
+    return any(
+        relation.related_model._base_manager.filter(**{relation.field.name: obj}).exists()
+        for relation in obj._meta.related_objects
+        if relation.on_delete is PROTECT
+    )
+
+
+@admin.register(VendorAccount)
+class VendorAccountAdmin(ConfigurationAdmin):
+    list_display = ("slug", "vendor", "show_robots", "enabled")
+    list_filter = ("vendor", "enabled")
+    search_fields = ("slug",)
+    readonly_fields = ("show_vendor",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[VendorAccount]:
+        return super().get_queryset(request).annotate(robot_count=Count("robots"))
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        return super().get_form(
+            request, obj, change, **{**kwargs, "form": account_form(chosen_vendor(request, obj))}
+        )
+
+    def get_fieldsets(self, request: HttpRequest, obj: VendorAccount | None = None) -> Any:
+        vendor = chosen_vendor(request, obj)
+        stored = {spec.name for spec in clearable(vendor) if obj and obj.config.get(spec.name)}
+        config = [CONFIG + name for name in vendor.Config.__dataclass_fields__]
+        clearing = [CLEAR + name for name in vendor.Config.__dataclass_fields__ if name in stored]
+        about = callback_address(request, obj) if obj else other_vendors(vendor)
+        return (
+            (None, {"fields": ["slug", "show_vendor", "enabled"], "description": about}),
+            (_("Settings at the vendor"), {"fields": [*config, *clearing]}),
+            (_("Limits"), {"fields": [LIMITS]}),
+        )
+
+    def save_model(self, request: HttpRequest, obj: VendorAccount, form: Any, change: bool) -> None:
+        save_account(obj)
+
+    @display(description=_("vendor"))
+    def show_vendor(self, account: VendorAccount) -> str:
+        return account.get_vendor_display()
+
+    @display(description=_("robots"), ordering="robot_count")
+    def show_robots(self, account: VendorAccount) -> SafeString:
+        url = reverse("admin:bots_robot_changelist")
+        count = account.robot_count  # type: ignore[attr-defined]
+        return format_html(
+            '<a class="text-link" href="{}?account__id__exact={}">{}</a>', url, account.pk, count
+        )
+
+
+def chosen_vendor(request: HttpRequest, account: VendorAccount | None) -> type[Vendor]:
+    """The account's vendor; for a new account the one in the address, or the first."""
+    name = account.vendor if account else request.GET.get("vendor", "")
+    return vendor_class(name if name in VENDORS else next(iter(VENDORS)))
+
+
+def other_vendors(vendor: type[Vendor]) -> SafeString | str:
+    """Links to the forms for accounts at other vendors."""
+    links = format_html_join(
+        ", ",
+        '<a class="text-link" href="?vendor={}">{}</a>',
+        [(name, label) for name, label in vendor_choices() if name != vendor.name],
+    )
+    return format_html("{} {}", _("For an account at another vendor:"), links) if links else ""
+
+
+def callback_address(request: HttpRequest, account: VendorAccount) -> SafeString:
+    """Where the vendor has to send its callbacks, for its console."""
+    path = f"/callbacks/{account.slug}/"
+    address = settings.PUBLIC_URL + path if settings.PUBLIC_URL else request.build_absolute_uri(path)
+    return format_html(
+        '{} <code class="select-all break-all">{}</code>',
+        _("Callback address, for the vendor's console:"),
+        address,
+    )
+
+
+@admin.register(LanguageModel)
+class LanguageModelAdmin(ConfigurationAdmin):
+    form = LanguageModelForm
+    list_display = ("slug", "api", "model", "base_url", "show_price", "max_concurrency", "enabled")
+    list_filter = ("api", "enabled")
+    search_fields = ("slug", "model", "base_url")
+
+    def get_fieldsets(self, request: HttpRequest, obj: LanguageModel | None = None) -> Any:
+        clearing = ["clear_api_key"] if obj and obj.api_key else []
+        return (
+            (None, {"fields": ["slug", "enabled"]}),
+            (_("Endpoint"), {"fields": ["api", "base_url", "model", "api_key", *clearing, "params"]}),
+            (_("Deadlines"), {"fields": [("connect_s", "first_token_s", "total_s"), "max_concurrency"]}),
+            (
+                _("Prices per million tokens"),
+                {"fields": ["currency", ("input_price", "cached_input_price", "output_price")]},
+            ),
+        )
+
+    @display(description=_("price, in / out"))
+    def show_price(self, model: LanguageModel) -> str:
+        return f"{model.input_price:f} / {model.output_price:f} {model.currency}" if model.currency else "–"
+
+
+class RuleInline(TabularInline):
+    model = Rule
+    form = RuleForm
+    formset = RuleFormSet
+    fields = ("kinds", "ranked_models", "place")
+    ordering_field = "place"
+    hide_ordering_field = True
+    extra = 0
+    min_num = 1
+    validate_min = True
+    verbose_name_plural = _("Rules: the first that fits decides. Drag to reorder.")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Rule]:
+        return super().get_queryset(request).prefetch_related("choices")
+
+    # What somebody sees who may not change routes.
+    @display(description=_("For messages with"))
+    def kinds(self, rule: Rule) -> str:
+        return ", ".join(rule.when.get("kinds", [])) or "*"
+
+    @display(description=_("Models, in this order"))
+    def ranked_models(self, rule: Rule) -> str:
+        return ", ".join(choice.model.slug for choice in rule.choices.select_related("model"))
+
+    @display(description=_("Place"))
+    def place(self, rule: Rule) -> int:
+        return rule.position + 1
+
+
+@admin.register(Route)
+class RouteAdmin(ConfigurationAdmin):
+    list_display = ("slug", "show_rules", "show_robots")
+    search_fields = ("slug",)
+    fields = ("slug",)
+    inlines: ClassVar = [RuleInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Route]:
+        routes: QuerySet[Route] = super().get_queryset(request)
+        return routes.annotate(robot_count=Count("robots")).prefetch_related("rules__choices__model")
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: RuleFormSet, change: bool) -> None:
+        save_route(form.instance, formset.drafts())
+        # What the history says; the rules themselves are replaced as a whole.
+        formset.new_objects, formset.deleted_objects = [], []
+        formset.changed_objects = [(form.instance, ["rules"])] if formset.has_changed() else []
+
+    @display(description=_("rules"))
+    def show_rules(self, route: Route) -> SafeString:
+        return format_html_join(
+            mark_safe("<br>"),  # noqa: S308 -- a constant
+            "{} → {}",
+            (
+                (
+                    ", ".join(rule.when.get("kinds", [])) or "*",
+                    ", ".join(choice.model.slug for choice in rule.choices.all()),
+                )
+                for rule in route.rules.all()
+            ),
+        )
+
+    @display(description=_("robots"), ordering="robot_count")
+    def show_robots(self, route: Route) -> SafeString:
+        url = reverse("admin:bots_robot_changelist")
+        count = route.robot_count  # type: ignore[attr-defined]
+        return format_html('<a class="text-link" href="{}?route__id__exact={}">{}</a>', url, route.pk, count)
+
+
+@admin.register(Robot)
+class RobotAdmin(ConfigurationAdmin):
+    fixed_fields = ("account", "user_id")
+    list_display = ("user_id", "nickname", "account", "route", "reply_mode", "show_registration", "enabled")
+    list_display_links = ("user_id", "nickname")
+    list_filter = (
+        ("account", RelatedDropdownFilter),
+        ("route", RelatedDropdownFilter),
+        "reply_mode",
+        "enabled",
+    )
+    list_select_related = ("account", "route")
+    search_fields = ("user_id", "nickname")
+    autocomplete_fields = ("account", "route")
+    readonly_fields = ("show_registration", "registered_at", "registration_error")
+    actions = ("register_selected",)
+    actions_submit_line = ("register_this",)
+    fieldsets = (
+        (None, {"fields": ["account", "user_id", "enabled"]}),
+        (_("What users see"), {"fields": ["nickname", "avatar_url"]}),
+        (_("Mind"), {"fields": ["persona", "route", ("history_messages", "history_tokens")]}),
+        (_("Replies"), {"fields": [("reply_mode", "merge_window_ms"), "fallback"]}),
+        (
+            _("At the vendor"),
+            {"fields": [("show_registration", "registered_at"), "registration_error"]},
+        ),
+    )
+
+    def save_model(self, request: HttpRequest, obj: Robot, form: Any, change: bool) -> None:
+        save_robot(obj)
+
+    @display(
+        description=_("registration"),
+        label={"registered": "success", "waiting": "info", "failed": "danger", "off": "default"},
+    )
+    def show_registration(self, robot: Robot) -> tuple[str, str]:
+        if robot.registration_error:
+            return "failed", str(_("failed"))
+        if robot.registered_at:
+            return "registered", str(_("registered"))
+        return (
+            ("waiting", str(_("waiting")))
+            if robot.enabled and robot.account.enabled
+            else ("off", str(_("off")))
+        )
+
+    @admin.action(description=_("Register again at the vendor"), permissions=["change"])
+    def register_selected(self, request: HttpRequest, robots: QuerySet[Robot]) -> None:
+        tell_registering(request, register_again(robots))
+
+    @action(description=_("Save and register again"), permissions=["change"])
+    def register_this(self, request: HttpRequest, robot: Robot) -> None:
+        tell_registering(request, register_again(Robot.objects.filter(pk=robot.pk)))
+
+
+def tell_registering(request: HttpRequest, count: int) -> None:
+    text = ngettext("%(count)d robot will be registered.", "%(count)d robots will be registered.", count)
+    level = messages.SUCCESS if count else messages.WARNING
+    messages.add_message(request, level, text % {"count": count})
