@@ -71,6 +71,7 @@ class Vendor:
     edit_interval_s: ClassVar[float] = 1.0  # between two frames of one message
     repeat_window_s: ClassVar[float] = 0.0  # a send repeated within this is harmless (same `key`)
     calls_per_s: ClassVar[float] = 20.0  # an app's default allowance for each kind of call
+    timeout_s: ClassVar[tuple[float, float]] = 3.0, 8.0  # for the connection, for the answer
     robot_prefix: ClassVar[str] = ""  # every robot's id begins with it
     max_robot_id_bytes: ClassVar[int] = 32
 

@@ -59,11 +59,11 @@ def command_of(callback: IncomingCallback) -> str:
 def delivery_id(callback: IncomingCallback) -> str:
     """A repeat carries the same message, though not always the same bytes (EventTime may differ)."""
     command = command_of(callback)
-    ids = [callback.json.get(name) for name in ("From_Account", "To_Account", "MsgKey")]
-    if command in READERS and all(isinstance(id_, str) and id_ for id_ in ids):
-        readable = "|".join((command, *ids))
-        if len(readable) <= LONGEST_DELIVERY_ID:
-            return readable
+    values = [callback.json.get(name) for name in ("From_Account", "To_Account", "MsgKey")]
+    ids = [value for value in values if isinstance(value, str) and value]
+    readable = "|".join((command, *ids))
+    if command in READERS and len(ids) == len(values) and len(readable) <= LONGEST_DELIVERY_ID:
+        return readable
     return f"{command}|{hashlib.sha256(callback.body).hexdigest()}"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -17,8 +16,6 @@ from bots.vendors.tencent.config import TencentConfig
 from bots.vendors.tencent.errors import RENEWABLE, error_of
 from bots.vendors.tencent.usersig import UserSigCache
 
-# Seconds to connect, seconds to answer: Tencent itself gives up after 3.
-TIMEOUT_S: Final = (3.0, 8.0)
 LONGEST_INFO: Final = 300
 
 
@@ -26,10 +23,16 @@ class TencentClient:
     """One app's access to the API.  Threads share it."""
 
     def __init__(
-        self, config: TencentConfig, session: requests.Session, now: Callable[[], float] = time.time
+        self,
+        config: TencentConfig,
+        session: requests.Session,
+        *,
+        timeout_s: tuple[float, float],  # for the connection, for the answer
+        now: Callable[[], float],
     ) -> None:
         self.config = config
         self.session = session
+        self.timeout_s = timeout_s
         self._user_sigs = UserSigCache(config.sdk_app_id, config.secret_key, config.admin_user_id, now)
 
     def call(self, command: str, request: JSONDict) -> JSONDict:
@@ -54,7 +57,7 @@ class TencentClient:
                 params=self._query(sig),
                 data=json.dumps(clean_json(request), ensure_ascii=False, separators=(",", ":")).encode(),
                 headers={"Content-Type": "application/json"},
-                timeout=TIMEOUT_S,
+                timeout=self.timeout_s,
                 allow_redirects=False,
             )
         except requests.Timeout:

@@ -33,6 +33,7 @@ class Tencent(Vendor):
     edit_interval_s = 1.0  # undocumented; Tencent's own bot plugin keeps to it
     repeat_window_s = 100.0  # 120 less what the call itself may take
     calls_per_s = 200.0  # for each command: trtc.io/document/34419
+    timeout_s = 3.0, 8.0  # Tencent itself gives up after 3 (269/1519)
     robot_prefix = protocol.ROBOT_PREFIX
     max_robot_id_bytes = 32
 
@@ -46,7 +47,7 @@ class Tencent(Vendor):
     ) -> None:
         super().__init__(config, session)
         self._now = now
-        self._client = TencentClient(config, self.session, now)
+        self._client = TencentClient(config, self.session, timeout_s=self.timeout_s, now=now)
 
     def check(self, callback: IncomingCallback) -> None:
         callbacks.check(callback, self.config)
