@@ -194,7 +194,7 @@ class RouteAdmin(ConfigurationAdmin):
     @display(description=_("rules"))
     def show_rules(self, route: Route) -> SafeString:
         return format_html_join(
-            mark_safe("<br>"),  # noqa: S308 -- a constant
+            mark_safe("<br>"),
             "{} → {}",
             (
                 (

@@ -98,16 +98,21 @@ def store(arrivals: Sequence[Arrival]) -> None:
 
 def read_again(callback: Callback) -> None:
     """Read a stored callback once more, as after a reader was mended."""
-    incoming = IncomingCallback(
+    vendor = vendor_for(callback.account)
+    events, callback.state, callback.error = read_events(vendor, as_it_came(callback))
+    with transaction.atomic():
+        callback.save(update_fields=["state", "error"])
+        record([(callback.account, event) for event in events])
+
+
+def as_it_came(callback: Callback) -> IncomingCallback:
+    """The stored callback as it came, without its signature."""
+    return IncomingCallback(
         query=callback.query,
         headers=callback.headers,
         body=callback.body.encode(),
         received_at=callback.received_at,
     )
-    events, callback.state, callback.error = read_events(vendor_for(callback.account), incoming)
-    with transaction.atomic():
-        callback.save(update_fields=["state", "error"])
-        record([(callback.account, event) for event in events])
 
 
 def record(heard: Iterable[tuple[VendorAccount, Event]]) -> None:

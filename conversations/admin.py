@@ -1,0 +1,350 @@
+"""What was said, as the admin shows it: nothing here can be changed, and long tables stay fast."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.db.models.functions import Left
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    ChoicesDropdownFilter,
+    RangeDateTimeFilter,
+    RelatedDropdownFilter,
+)
+from unfold.decorators import display
+from unfold.paginator import InfinitePaginator
+
+from conversations import receiving, transcript
+from conversations.models import Callback, Conversation, Message, Turn
+
+PREVIEW_CHARACTERS = 120
+TURN_COLOURS = {
+    "done": "success",
+    "failed": "danger",
+    "stopped": "warning",
+    "taken_over": "warning",
+    "waiting": "info",
+    "thinking": "info",
+    "speaking": "info",
+}
+MESSAGE_COLOURS = {"delivered": "success", "failed": "danger", "sending": "info", "streaming": "info"}
+CALLBACK_COLOURS = {"read": "success", "unread": "danger"}
+
+
+class HistoryAdmin(ModelAdmin):
+    """A table that only grows: read-only, never counted, listed only in the order of an index."""
+
+    paginator = InfinitePaginator
+    list_per_page = 50
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    sortable_by = ()
+    list_filter_submit = True
+    list_fullwidth = True
+    list_disable_select_all = True
+    ordering = ("-id",)
+    list_defer: ClassVar[Sequence[str]] = ()  # long columns that the list does without
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        match = request.resolver_match
+        is_list = match is not None and (match.url_name or "").endswith("_changelist")
+        return rows.defer(*self.list_defer) if is_list else rows
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+def link(name: str, pk: object, text: object) -> SafeString:
+    """A link to one object's page in the admin."""
+    return format_html(
+        '<a class="text-link" href="{}">{}</a>', reverse(f"admin:{name}_change", args=[pk]), text
+    )
+
+
+def link_to_conversation(conversation: Conversation) -> SafeString:
+    return link("conversations_conversation", conversation.pk, conversation)
+
+
+def preformatted(text: str) -> SafeString:
+    return format_html('<pre class="whitespace-pre-wrap break-all text-xs font-mono">{}</pre>', text)
+
+
+@admin.register(Conversation)
+class ConversationAdmin(HistoryAdmin):
+    list_display = ("peer_id", "show_robot", "show_account", "kind", "owner", "last_message_at")
+    list_select_related = ("robot__account",)
+    list_filter = (
+        ("robot__account", RelatedDropdownFilter),
+        ("robot", AutocompleteSelectFilter),
+        ("owner", ChoicesDropdownFilter),
+        ("last_message_at", RangeDateTimeFilter),
+    )
+    search_fields = ("peer_id__startswith", "public_id__exact")
+    search_help_text = _("The beginning of a user's id, or the id of a conversation.")
+    ordering = ("-last_message_at",)
+
+    @display(description=_("robot"))
+    def show_robot(self, conversation: Conversation) -> SafeString:
+        return link("bots_robot", conversation.robot_id, conversation.robot)
+
+    @display(description=_("account"))
+    def show_account(self, conversation: Conversation) -> str:
+        return str(conversation.robot.account)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        conversation = self.get_object(request, object_id)
+        context = transcript_context(request, conversation) if conversation else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
+        return super().get_queryset(request).select_related("robot__account")
+
+
+def transcript_context(request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
+    """What the conversation page shows; `before` in the address asks for an earlier part."""
+    before = request.GET.get("before", "")
+    is_earlier_page = before.isdecimal() and len(before) < 19
+    only = urlencode({"conversation__id__exact": conversation.pk})
+    return {
+        "transcript": transcript.read(conversation, before=int(before) if is_earlier_page else None),
+        "is_earlier_page": is_earlier_page,
+        "robot_url": reverse("admin:bots_robot_change", args=[conversation.robot_id]),
+        "messages_url": f"{reverse('admin:conversations_message_changelist')}?{only}",
+        "turns_url": f"{reverse('admin:conversations_turn_changelist')}?{only}",
+    }
+
+
+@admin.register(Turn)
+class TurnAdmin(HistoryAdmin):
+    list_display = (
+        "id", "show_conversation", "show_state", "model", "show_tokens", "show_cost", "show_timings", "queued_at",
+        "show_error",
+    )  # fmt: skip
+    list_defer = ("reply", "error")
+    list_filter = (
+        ("conversation__robot__account", RelatedDropdownFilter),
+        ("conversation__robot", AutocompleteSelectFilter),
+        ("state", ChoicesDropdownFilter),
+        ("model", RelatedDropdownFilter),
+        ("queued_at", RangeDateTimeFilter),
+    )
+    search_fields = ("conversation__peer_id__startswith", "conversation__public_id__exact")
+    search_help_text = _("The beginning of a user's id, or the id of a conversation.")
+    fieldsets = (
+        (None, {"fields": ["show_conversation", "show_state", "error", "attempt", "epoch"]}),
+        (_("Model"), {"fields": ["show_model", "finish_reason", "show_tokens", "show_cost", "reply"]}),
+        (
+            _("Times"),
+            {
+                "fields": [
+                    "show_timings",
+                    "queued_at",
+                    "started_at",
+                    "first_token_at",
+                    "spoken_at",
+                    "ended_at",
+                ]
+            },
+        ),
+        (_("Messages"), {"fields": ["show_messages"]}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Turn]:
+        turns: QuerySet[Turn] = super().get_queryset(request)
+        return turns.select_related("conversation__robot", "model").annotate(
+            error_preview=Left("error", PREVIEW_CHARACTERS)
+        )
+
+    @display(description=_("conversation"))
+    def show_conversation(self, turn: Turn) -> SafeString:
+        return link_to_conversation(turn.conversation)
+
+    @display(description=_("model"))
+    def show_model(self, turn: Turn) -> SafeString | str:
+        return link("bots_languagemodel", turn.model.pk, turn.model) if turn.model else "–"
+
+    @display(description=_("state"), label=TURN_COLOURS)
+    def show_state(self, turn: Turn) -> tuple[str, str]:
+        return turn.state, turn.get_state_display()
+
+    @display(description=_("tokens, in → out"))
+    def show_tokens(self, turn: Turn) -> str:
+        about = "≈ " if turn.tokens_are_estimated else ""
+        cached = f" ({turn.cached_input_tokens})" if turn.cached_input_tokens else ""
+        return f"{about}{turn.input_tokens}{cached} → {turn.output_tokens}"
+
+    @display(description=_("cost"))
+    def show_cost(self, turn: Turn) -> str:
+        return f"{turn.cost.normalize():f} {turn.currency}" if turn.currency else "–"
+
+    @display(description=_("timings"))
+    def show_timings(self, turn: Turn) -> str:
+        return ", ".join(f"{name} {spent:.2f} s" for name, spent in transcript.timings(turn)) or "–"
+
+    @display(description=_("error"))
+    def show_error(self, turn: Turn) -> str:
+        return turn.error_preview  # type: ignore[attr-defined]
+
+    @display(description=_("messages"))
+    def show_messages(self, turn: Turn) -> SafeString:
+        said = sorted(turn.messages.select_related("turn"), key=lambda message: message.place)
+        return link_to_messages(said)
+
+
+def link_to_messages(said: list[Message]) -> SafeString | str:
+    lines = (
+        (
+            reverse("admin:conversations_message_change", args=[message.pk]),
+            message.get_sender_display(),
+            message.text[:PREVIEW_CHARACTERS] or message.get_kind_display(),
+        )
+        for message in said
+    )
+    return format_html_join("", '<p><a class="text-link" href="{}">{}: {}</a></p>', lines) or "–"
+
+
+@admin.register(Message)
+class MessageAdmin(HistoryAdmin):
+    list_display = (
+        "happened_at",
+        "show_conversation",
+        "sender",
+        "kind",
+        "show_text",
+        "show_state",
+        "show_turn",
+    )
+    list_defer = ("text", "extra", "error")
+    list_filter = (
+        ("conversation__robot__account", RelatedDropdownFilter),
+        ("conversation__robot", AutocompleteSelectFilter),
+        ("sender", ChoicesDropdownFilter),
+        ("state", ChoicesDropdownFilter),
+    )
+    search_fields = ("public_id__exact", "conversation__peer_id__startswith")
+    search_help_text = _("The beginning of a user's id, or the id of a message.")
+    fieldsets = (
+        (None, {"fields": ["show_conversation", "show_turn", "sender", "sender_id", "happened_at"]}),
+        (_("Content"), {"fields": ["kind", "text", "extra"]}),
+        (
+            _("Delivery"),
+            {"fields": ["show_state", "error", "is_error", "is_stream", "frame", "public_id", "vendor_message_id",
+                        "key", "order", "created_at"]},
+        ),
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
+        said: QuerySet[Message] = super().get_queryset(request)
+        return said.select_related("conversation__robot", "turn").annotate(
+            preview=Left("text", PREVIEW_CHARACTERS)
+        )
+
+    @display(description=_("conversation"))
+    def show_conversation(self, message: Message) -> SafeString:
+        return link_to_conversation(message.conversation)
+
+    @display(description=_("turn"))
+    def show_turn(self, message: Message) -> SafeString | str:
+        return link("conversations_turn", message.turn_id, message.turn) if message.turn else "–"
+
+    @display(description=_("text"))
+    def show_text(self, message: Message) -> str:
+        return message.preview  # type: ignore[attr-defined]
+
+    @display(description=_("state"), label=MESSAGE_COLOURS)
+    def show_state(self, message: Message) -> tuple[str, str]:
+        return message.state, message.get_state_display()
+
+
+@admin.register(Callback)
+class CallbackAdmin(HistoryAdmin):
+    change_form_outer_after_template = "admin/conversations/callback/read_again.html"
+    list_display = ("received_at", "account", "event", "delivery_id", "show_state", "error")
+    list_select_related = ("account",)
+    list_defer = ("body", "query", "headers")
+    list_filter = (
+        ("account", RelatedDropdownFilter),
+        ("state", ChoicesDropdownFilter),
+        ("received_at", RangeDateTimeFilter),
+    )
+    search_fields = ("delivery_id__exact",)
+    search_help_text = _("A delivery id.")
+    actions = ("read_selected_again",)
+    fieldsets = (
+        (None, {"fields": ["account", "event", "delivery_id", "received_at"]}),
+        (_("What was read"), {"fields": ["show_state", "error", "show_messages"]}),
+        (_("As it came"), {"fields": ["show_body", "query", "headers"]}),
+    )
+
+    def has_read_again_permission(self, request: HttpRequest) -> bool:
+        """To read again is the only change there is to a callback."""
+        return request.user.has_perm("conversations.change_callback")
+
+    @admin.action(description=_("Read again"), permissions=["read_again"])
+    def read_selected_again(self, request: HttpRequest, callbacks: QuerySet[Callback]) -> None:
+        read_again(request, list(callbacks.defer(None)))
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(require_POST(self.read_one_again))
+        return [
+            path("<int:pk>/read-again/", view, name="conversations_callback_read_again"),
+            *super().get_urls(),
+        ]
+
+    def read_one_again(self, request: HttpRequest, pk: int) -> HttpResponse:
+        if not self.has_read_again_permission(request):
+            raise PermissionDenied
+        read_again(request, [get_object_or_404(Callback.objects.select_related("account"), pk=pk)])
+        return HttpResponseRedirect(reverse("admin:conversations_callback_change", args=[pk]))
+
+    @display(description=_("state"), label=CALLBACK_COLOURS)
+    def show_state(self, callback: Callback) -> tuple[str, str]:
+        return callback.state, callback.get_state_display()
+
+    @display(description=_("body"))
+    def show_body(self, callback: Callback) -> SafeString:
+        try:
+            return preformatted(json.dumps(json.loads(callback.body), indent=2, ensure_ascii=False))
+        except ValueError:
+            return preformatted(callback.body)
+
+    @display(description=_("messages"))
+    def show_messages(self, callback: Callback) -> SafeString | str:
+        return link_to_messages(transcript.messages_of(callback))
+
+
+def read_again(request: HttpRequest, callbacks: list[Callback]) -> None:
+    for callback in callbacks:
+        receiving.read_again(callback)
+    failed = sum(callback.state == Callback.State.UNREAD for callback in callbacks)
+    text = ngettext(
+        "%(count)d callback was read again.", "%(count)d callbacks were read again.", len(callbacks)
+    )
+    messages.success(request, text % {"count": len(callbacks)})
+    if failed:
+        text = ngettext("%(count)d still cannot be read.", "%(count)d still cannot be read.", failed)
+        messages.error(request, text % {"count": failed})

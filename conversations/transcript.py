@@ -1,0 +1,117 @@
+"""A conversation as people read it: a page of messages, with the turns that answered them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from bots.clients import vendor_for
+from bots.events import MessageReceived
+from bots.vendors.config import is_web_address
+from conversations import receiving
+from conversations.models import Callback, Conversation, Message, Turn
+
+PAGE_MESSAGES: Final = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A message, with what is told beside it."""
+
+    message: Message
+    day: date | None  # where a new one begins
+    turn: Turn | None  # told here, once on a page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript:
+    """Some of a conversation's messages, oldest first."""
+
+    lines: list[Line]
+    earlier: int | None  # `before` of the page that comes before this one
+    unseen_turns: list[Turn]  # of the newest page: turns that no message on it belongs to yet
+
+
+def read(conversation: Conversation, *, before: int | None = None) -> Transcript:
+    """The newest messages; with `before` the newest of those stored before the message with that id."""
+    messages = conversation.messages.select_related("turn__model").order_by("-id")
+    if before is not None:
+        messages = messages.filter(id__lt=before)
+    found = list(messages[: PAGE_MESSAGES + 1])
+    shown = found[:PAGE_MESSAGES]
+    lines = list(lines_of(sorted(shown, key=lambda message: message.place)))
+    return Transcript(
+        lines=lines,
+        earlier=shown[-1].pk if len(found) > PAGE_MESSAGES else None,
+        unseen_turns=unseen_turns(conversation, lines) if before is None else [],
+    )
+
+
+def lines_of(messages: list[Message]) -> Iterator[Line]:
+    tellers = {message.pk: message.turn for message in tellers_of(messages).values()}
+    last_day = None
+    for message in messages:
+        day = timezone.localtime(message.happened_at).date()
+        yield Line(message=message, day=None if day == last_day else day, turn=tellers.get(message.pk))
+        last_day = day
+
+
+def tellers_of(messages: list[Message]) -> dict[int, Message]:
+    """The message beside which each turn is told: the first of its reply, or else its last question."""
+    tellers: dict[int, Message] = {}
+    for message in messages:
+        known = tellers.get(message.turn_id or 0)
+        if message.turn_id and (known is None or known.sender == Message.Sender.USER):
+            tellers[message.turn_id] = message
+    return tellers
+
+
+def unseen_turns(conversation: Conversation, lines: list[Line]) -> list[Turn]:
+    told = [line.turn.pk for line in lines if line.turn]
+    open_turns = conversation.turns.filter(state__in=[Turn.State.WAITING, *Turn.RUNNING])
+    return list(open_turns.exclude(pk__in=told).select_related("model").order_by("pk"))
+
+
+def timings(turn: Turn) -> list[tuple[str, float]]:
+    """How long the parts of a turn took, in seconds, as far as they are over."""
+    spans = (
+        (_("waited"), turn.queued_at, turn.started_at),
+        (_("first token"), turn.started_at, turn.first_token_at),
+        (_("first words"), turn.queued_at, turn.spoken_at),
+        (_("in all"), turn.queued_at, turn.ended_at),
+    )
+    return [(name, seconds(start, end)) for name, start, end in spans if start and end]
+
+
+def seconds(start: datetime, end: datetime) -> float:
+    return (end - start).total_seconds()
+
+
+def link_of(message: Message) -> str:
+    """The address of an image, recording or file, if it is one that a browser may follow."""
+    url = message.extra.get("url", "") if isinstance(message.extra, dict) else ""
+    return url if isinstance(url, str) and is_link(url) else ""
+
+
+def is_link(url: str) -> bool:
+    return is_web_address(url.partition("?")[0].partition("#")[0])
+
+
+def messages_of(callback: Callback) -> list[Message]:
+    """The messages that a callback told of."""
+    if callback.state != Callback.State.READ:
+        return []
+    vendor = vendor_for(callback.account)
+    events, _state, _note = receiving.read_events(vendor, receiving.as_it_came(callback))
+    told = Q()
+    for event in events:
+        if isinstance(event, MessageReceived):
+            told |= Q(conversation__robot__user_id=event.robot_id, vendor_message_id=event.vendor_message_id)
+    messages = Message.objects.filter(told, conversation__robot__account=callback.account)
+    return list(messages.select_related("turn")) if told else []
