@@ -57,7 +57,7 @@ def check_param(key: str, value: object) -> None:
 
 def check_number(key: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"{key}: must be a number")  # noqa: TRY004
+        raise ValueError(f"{key}: must be a number")
     if key.endswith("_chars") and not isinstance(value, int):
         raise ValueError(f"{key}: must be a whole number")
     least = 1 if key == "chunk_chars" else 0
