@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from django.db import connection
 from psycopg import sql
+from pytest_django import Settings
 
 from tests.support.processes import Installation, new_database
 
@@ -31,6 +32,11 @@ BROWSER_FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+
+@pytest.fixture(autouse=True)
+def _no_real_models(settings: Settings) -> None:
+    settings.ALLOW_REAL_MODELS = False
 
 
 @pytest.fixture(scope="session")

@@ -3,3 +3,4 @@
 from config.settings import *  # noqa: F403
 
 PROCRASTINATE_IMPORT_PATHS = ["tests.support.jobs"]
+ALLOW_REAL_MODELS = False

@@ -33,6 +33,11 @@ class OpenAI(HTTPModelClient):
     def stream(self, endpoint: Endpoint, prompt: Prompt) -> OpenAIReplyStream:
         return OpenAIReplyStream(endpoint, prompt, self)
 
+    @classmethod
+    def check_params(cls, params: JSONDict) -> None:
+        if "messages" in params:
+            raise ValueError("messages: come from the conversation")
+
 
 class OpenAIReplyStream(HTTPReplyStream):
     """One chat completion."""

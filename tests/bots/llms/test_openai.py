@@ -58,6 +58,12 @@ def test_params_are_merged_into_the_request(providers: Providers) -> None:
     assert "model" not in body
 
 
+def test_params_cannot_replace_the_conversation() -> None:
+    OpenAI.check_params({"temperature": 1, "model": None})
+    with pytest.raises(ValueError, match="messages"):
+        OpenAI.check_params({"messages": []})
+
+
 def test_merging_leaves_both_sides_as_they_were() -> None:
     target, patch = {"a": {"b": 1}}, {"a": {"c": 2, "b": None}, "d": {"e": None}}
     assert merged(target, patch) == {"a": {"c": 2}, "d": {}}
@@ -345,8 +351,7 @@ def test_every_error_names_the_model(providers: Providers) -> None:
 # The guard of the test suite
 
 
-def test_real_models_are_out_of_reach_when_the_setting_says_so(client: OpenAI, settings: object) -> None:
-    settings.ALLOW_REAL_MODELS = False  # type: ignore[attr-defined]
+def test_real_models_are_out_of_reach(client: OpenAI) -> None:
     with pytest.raises(RuntimeError, match=r"api\.openai\.com.*ALLOW_REAL_MODELS"):
         client.stream(endpoint_at("https://api.openai.com/v1"), HELLO)
     client.stream(endpoint_at("http://localhost:1/v1"), HELLO).close()
