@@ -86,7 +86,7 @@ class VendorCase(ABC):
 
 
 @contextmanager
-def closing(vendor: Vendor) -> Iterator[Vendor]:
+def closing[VendorT: Vendor](vendor: VendorT) -> Iterator[VendorT]:
     try:
         yield vendor
     finally:

@@ -166,7 +166,10 @@ def test_silence_is_unreachable(case: VendorCase, cloud: Cloud, monkeypatch: pyt
     monkeypatch.setattr(vendor_class(case.name), "timeout_s", (1.0, 0.05))
     cloud.will_answer(SILENCE)
 
-    with closing(case.vendor(url=cloud.url)) as vendor, pytest.raises(VendorUnreachable, match="no answer in time"):
+    with (
+        closing(case.vendor(url=cloud.url)) as vendor,
+        pytest.raises(VendorUnreachable, match="no answer in time"),
+    ):
         vendor.send(case.outgoing())
 
 
