@@ -91,6 +91,16 @@ class Delivery:
         """What the user may have seen of it."""
         return self.message.text
 
+    @property
+    def is_error(self) -> bool:
+        return self.message.is_error
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether its last frame has been on its way: nothing can be added any more."""
+        is_ended = self.message.state in (Message.State.FINISHING, Message.State.DELIVERED)
+        return is_ended or not self.message.is_stream
+
     def start(self) -> None:
         """Send it as it is stored, unless the vendor has it already."""
         if self.message.state == Message.State.SENDING:
@@ -129,11 +139,14 @@ class Delivery:
         self._insist(EDIT, lambda: self._edit(text, is_finished=True))
 
     def recall(self) -> None:
-        """Take it back, where the vendor can."""
-        self.start()
-        if self.vendor.can_recall:
-            self._insist(SEND, lambda: self.vendor.recall(self._outgoing(is_finished=True)))
-            self._update(state=Message.State.RECALLED)
+        """Take it back."""
+        self._insist(SEND, self._recall)
+
+    def _recall(self) -> None:
+        self._claim()
+        release_connection()
+        self.vendor.recall(self._outgoing(is_finished=True))
+        self._update(state=Message.State.RECALLED)
 
     def _insist(self, call: VendorAccount.Call, act: Callable[[], None]) -> None:
         """Make a call that has to succeed: wait for its slot, try again while it makes sense."""
@@ -186,7 +199,12 @@ class Delivery:
     def _edit(self, text: str, *, is_finished: bool) -> None:
         outgoing = self._outgoing(is_finished=is_finished, text=text)
         # Stored first: whoever comes after a crash must know all that may have been shown.
-        self._claim(text=text, frame=self.message.frame + 1, is_error=self.message.is_error)
+        self._claim(
+            text=text,
+            frame=self.message.frame + 1,
+            is_error=self.message.is_error,
+            state=Message.State.FINISHING if is_finished else self.message.state,
+        )
         release_connection()
         try:
             self._edit_at_vendor(outgoing)

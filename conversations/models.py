@@ -183,9 +183,12 @@ class Message(models.Model):
         RECEIVED = "received", _("received")
         SENDING = "sending", _("sending")  # stored; the vendor may or may not have it
         STREAMING = "streaming", _("streaming")  # the vendor has its first frame
+        FINISHING = "finishing", _("finishing")  # stored whole; the vendor may or may not have its last frame
         DELIVERED = "delivered", _("delivered")  # the vendor has accepted the last frame
         RECALLED = "recalled", _("recalled")
         FAILED = "failed", _("failed")
+
+    UNDELIVERED: ClassVar = (State.SENDING, State.STREAMING, State.FINISHING)
 
     public_id = models.CharField(_("id"), max_length=16, unique=True, default=new_public_id)
     conversation = models.ForeignKey(

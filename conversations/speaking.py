@@ -34,7 +34,8 @@ class Speaker:
         self.vendor = vendor_for(self.robot.account)
         self.grows = self.vendor.can_edit and self.robot.reply_mode == Robot.ReplyMode.STREAM
         # What an earlier attempt has left at the vendor is used again, in its order.
-        self._left: deque[Message] = deque(turn.messages.filter(sender=Message.Sender.ROBOT).order_by("id"))
+        left = turn.messages.filter(sender=Message.Sender.ROBOT).exclude(state=Message.State.RECALLED)
+        self._left = deque(Delivery(turn, message) for message in left.order_by("id"))
         self._delivery: Delivery | None = None
         self._reply = ""
         self._start = 0  # where in the reply the current message begins
@@ -79,17 +80,20 @@ class Speaker:
     def finish(self, reply: str) -> None:
         """Deliver the whole reply.  What the vendor has already is left alone."""
         self._reply = reply
-        rest = self._turn_pages()
-        self._current(rest).finish(rest)
-        self._recall_left()
+        rest = self._turn_pages(is_whole=True)
+        if rest:
+            self._current(rest).finish(rest)
+        self._take_back_left()
 
     def fail(self, apology: str) -> None:
         """Tell the user that no answer comes, or not all of it.  What was said stays."""
-        if self._delivery and self._delivery.shown:
-            self._delivery.finish(self._delivery.shown)
-            self._delivery = None
+        begun = [*([self._delivery] if self._delivery else []), *self._left]
+        said = [delivery for delivery in begun if delivery.shown and not delivery.is_error]
+        for delivery in said:
+            delivery.finish(delivery.shown)
+        self._delivery, self._left = None, deque(delivery for delivery in begun if delivery not in said)
         self._current(apology, is_error=True).finish(apology, is_error=True)
-        self._recall_left()
+        self._take_back_left()
 
     def _send_frames(self, on_failure: Callable[[], None]) -> None:
         try:
@@ -121,24 +125,49 @@ class Speaker:
         if not self._has_news:
             check_ownership(self.turn)
             return
-        delivery = self._current(self._turn_pages())
-        if len(self._reply) - self._start > len(delivery.shown) and delivery.may_show():
+        text = self._turn_pages()
+        if not text:
+            return
+        delivery = self._current(text)
+        if len(text) > len(delivery.shown) and delivery.may_show():
             text = self._turn_pages()  # whatever came while this waited goes with it
             if delivery is self._delivery:  # and has not filled the message
                 delivery.show(text)
 
-    def _turn_pages(self) -> str:
+    def _turn_pages(self, *, is_whole: bool = False) -> str:
         """Finish all messages that the reply fills; → the text of the current one."""
-        rest = self._reply[self._start :]
-        while not self._fits(rest):
-            # What was shown cannot be taken back.
-            shown = len(self._delivery.shown) if self._delivery else 0
-            head, tail = split_at(rest, self._fits, at_least=shown)
+        while not self._fits(rest := self._go_on(is_whole=is_whole)):
+            shown = self._delivery.shown if self._delivery else ""
+            head, _ = split_at(rest, self._fits, at_least=len(shown))
             self._current(head).finish(head)
-            self._delivery = None
-            self._start += len(rest) - len(tail)
-            rest = tail
+            self._turn_page(head)
         return rest
+
+    def _go_on(self, *, is_whole: bool) -> str:
+        """Bring what an earlier attempt has said in line with the reply; → what is left to be said.
+
+        Its complete messages stay as they are.  Asked again, the model may say something else, and what
+        was shown can only be added to: then the message is taken back.
+        """
+        while rest := self._reply[self._start :]:
+            if self._delivery is None and not self._left:
+                break
+            delivery = self._current(rest)
+            shown = delivery.shown
+            is_past = rest.startswith(shown)
+            if delivery.is_error or not (is_past or (shown.startswith(rest) and not is_whole)):
+                self._take_back(delivery)
+                self._delivery = None
+            elif is_past and delivery.is_complete:
+                delivery.finish(shown)  # its last frame may not have left
+                self._turn_page(shown)
+            else:
+                break
+        return rest
+
+    def _turn_page(self, text: str) -> None:
+        self._delivery = None
+        self._start += len(text)
 
     def _fits(self, text: str) -> bool:
         return self.vendor.fits(text, is_stream=self.grows)
@@ -147,7 +176,7 @@ class Speaker:
         """The message that is being said; where there is none, one that starts with this text."""
         if self._delivery is None:
             if self._left:
-                self._delivery = Delivery(self.turn, self._left.popleft())
+                self._delivery = self._left.popleft()
             else:
                 self._delivery = Delivery.of_new_message(
                     self.turn, text, is_stream=self.grows, is_error=is_error
@@ -155,7 +184,15 @@ class Speaker:
             self._delivery.start()
         return self._delivery
 
-    def _recall_left(self) -> None:
+    def _take_back_left(self) -> None:
         """A shorter reply than an earlier attempt's leaves messages over."""
         while self._left:
-            Delivery(self.turn, self._left.popleft()).recall()
+            self._take_back(self._left.popleft())
+
+    def _take_back(self, delivery: Delivery) -> None:
+        """Where the vendor cannot do that, the message is at least no longer waited for."""
+        delivery.start()
+        if self.vendor.can_recall:
+            delivery.recall()
+        else:
+            delivery.finish(delivery.shown, is_error=delivery.is_error)

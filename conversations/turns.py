@@ -208,7 +208,7 @@ def end(turn: Turn, state: Turn.State, error: str = "") -> None:
         turn.state, turn.error, turn.ended_at = state, error, timezone.now()
         turn.save(update_fields=["state", "error", "ended_at"])
         if state == Turn.State.FAILED:
-            turn.messages.filter(state__in=[Message.State.SENDING, Message.State.STREAMING]).update(
+            turn.messages.filter(state__in=Message.UNDELIVERED).update(
                 state=Message.State.FAILED, error=error
             )
     log.info("turn ended", state=state.value, error=error)

@@ -213,6 +213,7 @@ class Migration(migrations.Migration):
                             ("received", "received"),
                             ("sending", "sending"),
                             ("streaming", "streaming"),
+                            ("finishing", "finishing"),
                             ("delivered", "delivered"),
                             ("recalled", "recalled"),
                             ("failed", "failed"),

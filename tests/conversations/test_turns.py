@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -221,11 +222,11 @@ def test_outage_that_lasts_too_long_fails_the_turn(
 
 
 def kill_at(cloud: Cloud, number: int) -> None:
-    """The worker dies in its `number`th call to the vendor."""
+    """The worker dies in its `number`th call to the vendor: none of its threads makes another one."""
     calls = iter(range(1, 1000))
 
     def on_call(call: str) -> None:
-        if next(calls) == number:
+        if next(calls) >= number:
             raise Killed
 
     cloud.on_call = on_call
@@ -247,6 +248,68 @@ def test_next_attempt_goes_on_where_a_worker_died(hear: Hear, cloud: Cloud, numb
     assert cloud.shown() == ["You said: hello"]
     assert cloud.last_frames()[0].is_finished
     assert Turn.objects.get().state == Turn.State.DONE
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_next_attempt_adds_nothing_to_messages_that_are_complete(
+    hear: Hear, cloud: Cloud, model: LanguageModel, number: int
+) -> None:
+    model.params = {"reply": "This is a sentence of some length. " * 150, "chunk_chars": 500}
+    model.save()
+    conversation = hear("hello")
+    kill_at(cloud, number)
+    with suppress(Killed):
+        turns.answer(conversation.pk)
+
+    cloud.on_call = None
+    turns.answer(conversation.pk)
+
+    assert "".join(cloud.shown()) == model.params["reply"]
+    for frames in cloud.frames.values():
+        lengths = [(len(frame.text), frame.is_finished) for frame in frames]
+        assert lengths == sorted(lengths)
+        assert sum(frame.is_finished for frame in frames) == 1
+
+
+def test_next_attempt_takes_back_what_it_does_not_say_again(hear: Hear, cloud: Cloud) -> None:
+    conversation = hear("hello")
+    turn = turns.take(conversation.pk)
+    assert turn is not None
+    speaker = Speaker(turn)
+    speaker.open()
+    speaker._current("").show("Once upon a time")
+
+    turns.answer(conversation.pk)
+
+    assert cloud.shown() == ["You said: hello"]
+    assert len(cloud.recalled) == 1
+
+
+def test_next_attempt_takes_back_the_apology_of_the_last(hear: Hear, cloud: Cloud) -> None:
+    conversation = hear("hello")
+    turn = turns.take(conversation.pk)
+    assert turn is not None
+    Speaker(turn).fail("Sorry.")
+
+    turns.answer(conversation.pk)
+
+    assert cloud.shown() == ["You said: hello"]
+
+
+def test_apology_of_the_last_attempt_is_not_said_again(
+    hear: Hear, cloud: Cloud, model: LanguageModel
+) -> None:
+    conversation = hear("hello")
+    turn = turns.take(conversation.pk)
+    assert turn is not None
+    Speaker(turn).fail("Sorry.")
+    LanguageModel.objects.update(enabled=False)
+
+    turns.answer(conversation.pk)
+
+    assert cloud.shown() == ["Sorry."]
+    assert "edit" not in cloud.calls
 
 
 def test_complete_reply_is_delivered_without_asking_the_model_again(
