@@ -85,7 +85,7 @@ class ScriptedModel:
     def __init__(self, url: str, api_key: str) -> None:
         self.base_url = f"{url}/v1"
         self.api_key = api_key
-        self._http = httpx.Client(base_url=f"{url}/_sandbox/model", trust_env=False, timeout=10)
+        self._http = httpx.Client(base_url=f"{url}/_sandbox/model", trust_env=False, timeout=90)
 
     def config(self, slug: str = "fast", **changes: Any) -> JSONDict:
         """An entry of `models` in a configuration file."""
@@ -100,9 +100,12 @@ class ScriptedModel:
         """How answers without a script are given from now on."""
         _json(self._http.post("/default", json=options))
 
-    def requests(self) -> list[JSONDict]:
-        """What was asked, oldest first: `at`, `body`, `text`, `chunks_sent`, `outcome`, `ended_at`."""
-        requests: list[JSONDict] = _json(self._http.get("/requests"))["requests"]
+    def requests(self, wait_s: float = 0.0) -> list[JSONDict]:
+        """What was asked, oldest first: `at`, `body`, `text`, `chunks_sent`, `outcome`, `ended_at`.
+
+        With `wait_s`, once no request is running any more, but no later than that.
+        """
+        requests: list[JSONDict] = _json(self._http.get("/requests", params={"wait_s": wait_s}))["requests"]
         return requests
 
     def reset(self) -> None:

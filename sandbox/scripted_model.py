@@ -10,8 +10,9 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, fields, replace
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from starlette.applications import Starlette
@@ -24,6 +25,7 @@ from sandbox.failing import cut
 type JSONDict = dict[str, Any]
 
 MAX_REQUESTS = 5_000  # kept in the log
+LONGEST_WAIT_S = 60.0
 PERSONA_SHOWN = 60  # characters of the system message in an unscripted answer
 
 
@@ -70,10 +72,15 @@ class Asked:
     chunks_sent: int = 0
     outcome: str = "running"  # finished, error, broken, client_gone
     ended_at: float | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def end(self, outcome: str) -> None:
         if self.ended_at is None:
             self.outcome, self.ended_at = outcome, time.time()
+            self.ended.set()
+
+    def to_json(self) -> JSONDict:
+        return {name: value for name, value in vars(self).items() if name != "ended"}
 
 
 class ScriptedModel:
@@ -104,7 +111,13 @@ class ScriptedModel:
         return JSONResponse({})
 
     async def list_requests(self, request: Request) -> Response:
-        return JSONResponse({"requests": [vars(asked) for asked in self.requests]})
+        """All, oldest first.  With `wait_s`, once none of them is running, but no later than that."""
+        wait_s = min(float(request.query_params.get("wait_s", 0)), LONGEST_WAIT_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                for asked in list(self.requests):
+                    await asked.ended.wait()
+        return JSONResponse({"requests": [asked.to_json() for asked in self.requests]})
 
     async def reset(self, request: Request) -> Response:
         self.forget()
@@ -174,8 +187,9 @@ class Telling:
             yield piece
         async for piece in self._answer():
             yield piece
-        async for piece in self._end():
-            yield piece
+        if self.asked.outcome != "broken":
+            for piece in self._end():
+                yield piece
 
     async def _first_wait(self) -> AsyncIterator[bytes]:
         ends_at = time.monotonic() + self.script.first_token_s
@@ -202,7 +216,7 @@ class Telling:
         pieces = _pieces(self.text, self.script.chunk_chars)
         for number, piece in enumerate(pieces, start=1):
             await self._go_wrong(number - 1)
-            if self.script.error_after == number - 1:
+            if self.asked.outcome == "broken" or self.script.error_after == number - 1:
                 return
             if number > 1 and self.script.chunk_delay_s:
                 await asyncio.sleep(self.script.chunk_delay_s)
@@ -220,7 +234,7 @@ class Telling:
             self.asked.end("broken")
             cut(self.request)
 
-    async def _end(self) -> AsyncIterator[bytes]:
+    def _end(self) -> Iterator[bytes]:
         if self.script.error_after is not None:
             error = self.script.error or {"message": "The server had an error", "type": "server_error"}
             yield self._line(json.dumps({"error": error}))

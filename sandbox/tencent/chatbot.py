@@ -13,6 +13,7 @@ from typing import Any
 from sandbox.world import JSONDict, Message, Rendered
 
 STREAM, INTERRUPT, ERROR = 2, 22, 23  # values of `src`
+ORDER_DEPTH = 20  # messages within a second at most
 MAX_BODY_BYTES = 12 * 1024
 # A frame may arrive this much earlier than a second after the one before: the network is not even.
 MIN_EDIT_INTERVAL_S = 0.9
@@ -127,6 +128,14 @@ def violations_of_message(request: JSONDict) -> Iterator[Violation]:
     if not request.get("OfflinePushInfo", {}).get("Desc"):
         yield "push_text_missing", "OfflinePushInfo.Desc is empty: no push on a sleeping phone"
     yield from _violations_of_body(body, data)
+
+
+def violations_of_order(message: Message, earlier: list[Message]) -> Iterator[Violation]:
+    """Clients order by second, then by MsgSeq: cloud.tencent.com/document/product/269/2282."""
+    for other in earlier[-ORDER_DEPTH:]:
+        is_same_second = int(other.sent_at) == int(message.sent_at)
+        if is_same_second and other.extra["MsgSeq"] >= message.extra["MsgSeq"]:
+            yield "shown_out_of_order", f"clients show it before {other.key}, which was sent earlier"
 
 
 def violations_of_edit(message: Message, body: Any, now: float) -> Iterator[Violation]:

@@ -137,7 +137,9 @@ class Commands:
             },
         )
         if sender in app.robots:
+            earlier = self.world.conversation(app.id, message.pair)
             self._log_violations(message, list(chatbot.violations_of_message(body)))
+            self._log_violations(message, list(chatbot.violations_of_order(message, earlier)))
         skips_callback = "ForbidAfterSendMsgCallback" in body.get("ForbidCallbackControl", [])
         self.deliver(app, message, platform="RESTAPI", skips_callback=skips_callback)
         answer = {"MsgTime": int(message.sent_at), "MsgKey": message.key, "MsgId": message_id(message)}

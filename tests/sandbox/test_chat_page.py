@@ -1,0 +1,137 @@
+"""The chat page, as a person uses it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from sandbox.driver import Sandbox
+from tests.sandbox.conftest import ROBOT, USER, Server, chatbot, text
+
+pytestmark = pytest.mark.browser
+
+NASTY = "<b>bold</b> <img src=x onerror=document.title='gone'> javascript:alert(1)"
+
+
+@pytest.fixture
+def page(browser: Browser, sandbox: Sandbox, server: Server) -> Iterator[Page]:
+    """The page, open at our robot.  No error may show up in the browser's console."""
+    context = browser.new_context(viewport={"width": 1300, "height": 800})
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    page.goto(f"{sandbox.url}/?app={server.app.id}&robot={ROBOT.replace('@', '%40').replace('#', '%23')}")
+    page.get_by_role("log").get_by_text("hello", exact=True).wait_for()
+    yield page
+    context.close()
+    assert errors == []
+
+
+def say(page: Page, words: str) -> None:
+    page.get_by_label("Message").fill(words)
+    page.get_by_role("button", name="Send", exact=True).click()
+    page.get_by_role("log").get_by_text(words).wait_for()
+
+
+def test_an_answer_streams_in(page: Page, server: Server) -> None:
+    say(page, "What is new?")
+    key = server.send(chatbot("", is_finished=0))["MsgKey"]
+    page.get_by_role("img", name="is typing").wait_for()
+    server.edit(key, chatbot("Not", is_finished=0))
+    page.locator("article[data-state=growing]").get_by_text("Not", exact=True).wait_for()
+    server.edit(key, chatbot("Not much."))
+    page.locator("article[data-state=finished]").get_by_text("Not much.", exact=True).wait_for()
+    assert page.locator("#spoken").text_content() == "Ada: Not much."
+
+
+def test_the_input_is_locked_until_the_answer_is_finished(page: Page, server: Server) -> None:
+    say(page, "What is new?")
+    expect(page.get_by_label("Message")).to_be_disabled()
+    key = server.send(chatbot("Not", is_finished=0))["MsgKey"]
+    expect(page.get_by_text("The answer is being written")).to_be_visible()
+    server.edit(key, chatbot("Not much."))
+    expect(page.get_by_label("Message")).to_be_focused()
+
+
+def test_a_plain_text_leaves_it_locked_and_a_person_can_unlock_it(page: Page, server: Server) -> None:
+    say(page, "What is new?")
+    server.send(text("Not much."))
+    expect(page.get_by_text("A plain text does not unlock")).to_be_visible()
+    page.get_by_role("button", name="Unlock").click()
+    expect(page.get_by_label("Message")).to_be_focused()
+
+
+def test_words_are_words_and_never_markup(page: Page, server: Server) -> None:
+    server.send(chatbot(NASTY))
+    page.get_by_role("log").get_by_text(NASTY).wait_for()
+    say(page, f"{NASTY} too")
+    assert page.title() == "Sandbox chat"
+    assert page.locator("#log b, #log img").count() == 0
+
+
+def test_a_hostile_address_is_no_link(page: Page, server: Server) -> None:
+    content = {"Url": "javascript:alert(1)", "FileName": "free money"}
+    server.send([{"MsgType": "TIMFileElem", "MsgContent": content}])
+    page.get_by_role("log").get_by_text("free money").wait_for()
+    assert page.get_by_role("link", name="free money").count() == 0
+
+
+def test_errors_and_recalls_are_shown(page: Page, server: Server) -> None:
+    key = server.send(chatbot("", src=23, errorInfo="No answer now."))["MsgKey"]
+    page.locator(".bubble.error").get_by_text("No answer now.").wait_for()
+    recall = {"From_Account": ROBOT, "To_Account": USER, "MsgKey": key}
+    server.call("openim/admin_msgwithdraw", recall)
+    page.get_by_text("This message was recalled").wait_for()
+
+
+def test_a_picture_is_sent_and_seen(page: Page, server: Server) -> None:
+    page.get_by_role("button", name="Send a picture, voice or file").click()
+    page.get_by_role("button", name="A picture", exact=True).click()
+    picture = page.get_by_role("log").get_by_role("img", name="Picture")
+    picture.wait_for()
+    page.wait_for_function("document.querySelector('#log img').naturalWidth === 320")
+    assert server.app.messages(USER, ROBOT)[-1].kind == "image"
+
+
+def test_a_running_answer_can_be_stopped(page: Page, server: Server) -> None:
+    say(page, "Tell me everything")
+    key = server.send(chatbot("Well", is_finished=0))["MsgKey"]
+    page.get_by_role("button", name="Stop answer").click()
+    page.get_by_text("You asked the robot to stop").wait_for()
+    assert server.app.messages(USER, ROBOT)[-1].text == key
+
+
+def test_the_drawer_shows_what_went_over_the_wire(page: Page, server: Server) -> None:
+    page.get_by_role("button", name="Wire").click()
+    drawer = page.get_by_role("complementary", name="What went over the wire")
+    server.send(chatbot("Hello", is_finished=0, description=""))
+    drawer.get_by_text("openim/sendmsg").wait_for()
+    drawer.get_by_text("desc missing").wait_for()
+    drawer.get_by_text("openim/sendmsg").click()
+    drawer.get_by_text(re.compile('"To_Account": "alice"')).wait_for()
+
+
+def test_faults_are_switched_on_and_off(page: Page, sandbox: Sandbox) -> None:
+    page.get_by_role("button", name="Faults").click()
+    page.get_by_label("each five times at once").check()
+    expect(page.locator("#faults-count")).to_have_text("1")
+    assert sandbox.get("/faults")["callbacks"]["duplicate"] == 5
+    page.get_by_label("each five times at once").uncheck()
+    expect(page.locator("#faults-count")).to_be_hidden()
+    assert sandbox.get("/faults")["callbacks"]["duplicate"] == 1
+
+
+def test_every_user_has_a_conversation_of_their_own(page: Page) -> None:
+    page.get_by_label("You are").select_option("bob")
+    page.get_by_text("Say hello.").wait_for()
+    page.get_by_label("You are").select_option("alice")
+    page.get_by_role("log").get_by_text("hello", exact=True).wait_for()
+
+
+def test_a_new_robot_appears_by_itself(page: Page, server: Server) -> None:
+    server.call("openim_robot_http_svc/create_robot", {"UserID": "@RBT#otto", "Nick": "Otto"})
+    page.get_by_role("button", name="Otto").wait_for()
