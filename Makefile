@@ -1,0 +1,47 @@
+.PHONY: help setup demo test lint format bench lock
+PORT ?= 8000
+CHECK ?=
+ARGS ?=
+BIN := .venv/bin
+
+help:
+	@echo "make demo    Parley with a simulated chat cloud: PORT=8000; CHECK=1 asks the robots and ends"
+	@echo "make test    the whole test suite: ARGS=tests/config picks some"
+	@echo "make setup   .venv with all that Parley runs on"
+	@echo "make lint    format, rules, types, migrations, translations"
+	@echo "make format  puts the code in form"
+	@echo "make bench   the benchmark table"
+	@echo "make lock    requirements*.txt anew from requirements*.in"
+
+setup:
+	@bin/setup
+
+demo:
+	@bin/setup model
+	@PORT="$(PORT)" CHECK="$(CHECK)" exec $(BIN)/python -m sandbox.demo
+
+test:
+	@bin/setup dev
+	@bin/get-chromium
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint:
+	@bin/setup dev
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy .
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python bin/check-translations
+
+format:
+	@bin/setup dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench:
+	@bin/setup dev
+	@$(BIN)/python -m bench $(ARGS)
+
+lock:
+	@bin/setup
+	bin/lock $(BIN)/python
