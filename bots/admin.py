@@ -9,9 +9,11 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import PROTECT, Count, Model, QuerySet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
@@ -19,11 +21,25 @@ from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action, display
 
 from bots.configuration.saving import register_again, save_account, save_robot, save_route
-from bots.forms import CLEAR, CONFIG, LanguageModelForm, RuleForm, RuleFormSet, account_form, clearable
+from bots.forms import (
+    CLEAR,
+    CONFIG,
+    LanguageModelForm,
+    RobotForm,
+    RuleForm,
+    RuleFormSet,
+    account_form,
+    clearable,
+)
 from bots.models import LanguageModel, Robot, Route, Rule, VendorAccount
 from bots.validation import LIMITS
 from bots.vendors import VENDORS, vendor_choices, vendor_class
 from bots.vendors.base import Vendor
+
+
+def badge(text: str, kind: str = "") -> SafeString:
+    """A coloured word; kind: success, info, warning, danger or nothing."""
+    return render_to_string("unfold/helpers/label.html", {"text": text, "type": kind})
 
 
 class ConfigurationAdmin(ModelAdmin):
@@ -214,6 +230,7 @@ class RouteAdmin(ConfigurationAdmin):
 
 @admin.register(Robot)
 class RobotAdmin(ConfigurationAdmin):
+    form = RobotForm
     fixed_fields = ("account", "user_id")
     list_display = ("user_id", "nickname", "account", "route", "reply_mode", "show_registration", "enabled")
     list_display_links = ("user_id", "nickname")
@@ -243,20 +260,14 @@ class RobotAdmin(ConfigurationAdmin):
     def save_model(self, request: HttpRequest, obj: Robot, form: Any, change: bool) -> None:
         save_robot(obj)
 
-    @display(
-        description=_("registration"),
-        label={"registered": "success", "waiting": "info", "failed": "danger", "off": "default"},
-    )
-    def show_registration(self, robot: Robot) -> tuple[str, str]:
+    @display(description=_("registration"))
+    def show_registration(self, robot: Robot) -> SafeString | str:
         if robot.registration_error:
-            return "failed", str(_("failed"))
+            reason = Truncator(robot.registration_error).chars(80)
+            return format_html('{}<div class="mt-1 text-xs">{}</div>', badge(_("failed"), "danger"), reason)
         if robot.registered_at:
-            return "registered", str(_("registered"))
-        return (
-            ("waiting", str(_("waiting")))
-            if robot.enabled and robot.account.enabled
-            else ("off", str(_("off")))
-        )
+            return badge(_("registered"), "success")
+        return badge(_("waiting"), "info") if robot.enabled and robot.account.enabled else "–"
 
     @admin.action(description=_("Register again at the vendor"), permissions=["change"])
     def register_selected(self, request: HttpRequest, robots: QuerySet[Robot]) -> None:

@@ -17,13 +17,14 @@ from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanSwitchWidget,
 )
 
 from bots.configuration.saving import RuleDraft
 from bots.events import CONTENT_KINDS, JSONDict
-from bots.models import LanguageModel, Rule, VendorAccount
+from bots.models import LanguageModel, Robot, Rule, VendorAccount
 from bots.validation import LIMITS
 from bots.vendors.base import Vendor
 from bots.vendors.config import is_required, is_secret
@@ -191,6 +192,13 @@ class LanguageModelForm(forms.ModelForm):  # type: ignore[type-arg]
         if not cleaned.get("api_key") and not cleaned.get("clear_api_key"):
             cleaned["api_key"] = self.instance.api_key
         return cleaned
+
+
+class RobotForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = Robot
+        fields = "__all__"  # noqa: DJ007 -- the admin's fieldsets say which
+        widgets: ClassVar = {"fallback": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
 
 
 class RankedModelsWidget(forms.Widget):

@@ -129,4 +129,6 @@ UNFOLD = {
     "SITE_HEADER": "Parley",
     "SITE_SYMBOL": "forum",
     "SITE_URL": None,
+    "SHOW_LANGUAGES": True,
+    "SIDEBAR": {"show_search": True, "navigation": "config.navigation.navigation"},
 }

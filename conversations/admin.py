@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -29,6 +31,7 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
+from bots.admin import badge
 from conversations import receiving, transcript
 from conversations.models import Callback, Conversation, Message, Turn
 
@@ -38,10 +41,7 @@ TURN_COLOURS = {
     "failed": "danger",
     "stopped": "warning",
     "taken_over": "warning",
-    "waiting": "info",
-    "thinking": "info",
-    "speaking": "info",
-}
+} | dict.fromkeys(("waiting", "thinking", "speaking"), "info")
 MESSAGE_COLOURS = {"delivered": "success", "failed": "danger", "sending": "info", "streaming": "info"}
 CALLBACK_COLOURS = {"read": "success", "unread": "danger"}
 
@@ -87,13 +87,22 @@ def link_to_conversation(conversation: Conversation) -> SafeString:
     return link("conversations_conversation", conversation.pk, conversation)
 
 
+def unbroken(text: str) -> SafeString:
+    return format_html('<span class="whitespace-nowrap">{}</span>', text)
+
+
+def moment(at: datetime) -> str:
+    """A time to the second, which the formats of most languages leave out."""
+    return timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def preformatted(text: str) -> SafeString:
     return format_html('<pre class="whitespace-pre-wrap break-all text-xs font-mono">{}</pre>', text)
 
 
 @admin.register(Conversation)
 class ConversationAdmin(HistoryAdmin):
-    list_display = ("peer_id", "show_robot", "show_account", "kind", "owner", "last_message_at")
+    list_display = ("peer_id", "show_robot", "show_account", "kind", "owner", "show_time")
     list_select_related = ("robot__account",)
     list_filter = (
         ("robot__account", RelatedDropdownFilter),
@@ -112,6 +121,10 @@ class ConversationAdmin(HistoryAdmin):
     @display(description=_("account"))
     def show_account(self, conversation: Conversation) -> str:
         return str(conversation.robot.account)
+
+    @display(description=_("last message"))
+    def show_time(self, conversation: Conversation) -> SafeString:
+        return unbroken(moment(conversation.last_message_at))
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -141,8 +154,8 @@ def transcript_context(request: HttpRequest, conversation: Conversation) -> dict
 @admin.register(Turn)
 class TurnAdmin(HistoryAdmin):
     list_display = (
-        "id", "show_conversation", "show_state", "model", "show_tokens", "show_cost", "show_timings", "queued_at",
-        "show_error",
+        "id", "show_queued_at", "show_conversation", "show_state", "model", "show_tokens", "show_cost",
+        "show_first_words", "show_total", "show_error",
     )  # fmt: skip
     list_defer = ("reply", "error")
     list_filter = (
@@ -187,23 +200,39 @@ class TurnAdmin(HistoryAdmin):
     def show_model(self, turn: Turn) -> SafeString | str:
         return link("bots_languagemodel", turn.model.pk, turn.model) if turn.model else "–"
 
-    @display(description=_("state"), label=TURN_COLOURS)
-    def show_state(self, turn: Turn) -> tuple[str, str]:
-        return turn.state, turn.get_state_display()
+    @display(description=_("state"))
+    def show_state(self, turn: Turn) -> SafeString:
+        return badge(turn.get_state_display(), TURN_COLOURS.get(turn.state, ""))
 
     @display(description=_("tokens, in → out"))
-    def show_tokens(self, turn: Turn) -> str:
+    def show_tokens(self, turn: Turn) -> SafeString:
         about = "≈ " if turn.tokens_are_estimated else ""
         cached = f" ({turn.cached_input_tokens})" if turn.cached_input_tokens else ""
-        return f"{about}{turn.input_tokens}{cached} → {turn.output_tokens}"
+        return unbroken(f"{about}{turn.input_tokens}{cached} → {turn.output_tokens}")
 
     @display(description=_("cost"))
-    def show_cost(self, turn: Turn) -> str:
-        return f"{turn.cost.normalize():f} {turn.currency}" if turn.currency else "–"
+    def show_cost(self, turn: Turn) -> SafeString:
+        return unbroken(f"{turn.cost.normalize():f} {turn.currency}" if turn.currency else "–")
 
     @display(description=_("timings"))
     def show_timings(self, turn: Turn) -> str:
         return ", ".join(f"{name} {spent:.2f} s" for name, spent in transcript.timings(turn)) or "–"
+
+    @display(description=_("queued"))
+    def show_queued_at(self, turn: Turn) -> SafeString:
+        return unbroken(moment(turn.queued_at))
+
+    @display(description=_("first words"))
+    def show_first_words(self, turn: Turn) -> SafeString:
+        return unbroken(
+            f"{transcript.seconds(turn.queued_at, turn.spoken_at):.2f} s" if turn.spoken_at else "–"
+        )
+
+    @display(description=_("in all"))
+    def show_total(self, turn: Turn) -> SafeString:
+        return unbroken(
+            f"{transcript.seconds(turn.queued_at, turn.ended_at):.2f} s" if turn.ended_at else "–"
+        )
 
     @display(description=_("error"))
     def show_error(self, turn: Turn) -> str:
@@ -230,7 +259,7 @@ def link_to_messages(said: list[Message]) -> SafeString | str:
 @admin.register(Message)
 class MessageAdmin(HistoryAdmin):
     list_display = (
-        "happened_at",
+        "show_time",
         "show_conversation",
         "sender",
         "kind",
@@ -252,8 +281,8 @@ class MessageAdmin(HistoryAdmin):
         (_("Content"), {"fields": ["kind", "text", "extra"]}),
         (
             _("Delivery"),
-            {"fields": ["show_state", "error", "is_error", "is_stream", "frame", "public_id", "vendor_message_id",
-                        "key", "order", "created_at"]},
+            {"fields": ["show_state", "error", "is_error", "is_stream", "frame", "public_id",
+                        "vendor_message_id", "key", "order", "created_at"]},
         ),
     )  # fmt: skip
 
@@ -271,19 +300,23 @@ class MessageAdmin(HistoryAdmin):
     def show_turn(self, message: Message) -> SafeString | str:
         return link("conversations_turn", message.turn_id, message.turn) if message.turn else "–"
 
+    @display(description=_("time"))
+    def show_time(self, message: Message) -> SafeString:
+        return unbroken(moment(message.happened_at))
+
     @display(description=_("text"))
     def show_text(self, message: Message) -> str:
         return message.preview  # type: ignore[attr-defined]
 
-    @display(description=_("state"), label=MESSAGE_COLOURS)
-    def show_state(self, message: Message) -> tuple[str, str]:
-        return message.state, message.get_state_display()
+    @display(description=_("state"))
+    def show_state(self, message: Message) -> SafeString:
+        return badge(message.get_state_display(), MESSAGE_COLOURS.get(message.state, ""))
 
 
 @admin.register(Callback)
 class CallbackAdmin(HistoryAdmin):
-    change_form_outer_after_template = "admin/conversations/callback/read_again.html"
-    list_display = ("received_at", "account", "event", "delivery_id", "show_state", "error")
+    change_form_outer_before_template = "admin/conversations/callback/read_again.html"
+    list_display = ("show_time", "account", "event", "delivery_id", "show_state", "error")
     list_select_related = ("account",)
     list_defer = ("body", "query", "headers")
     list_filter = (
@@ -308,6 +341,12 @@ class CallbackAdmin(HistoryAdmin):
     def read_selected_again(self, request: HttpRequest, callbacks: QuerySet[Callback]) -> None:
         read_again(request, list(callbacks.defer(None)))
 
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        context = {"can_read_again": self.has_read_again_permission(request), **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, context)
+
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(require_POST(self.read_one_again))
         return [
@@ -321,9 +360,13 @@ class CallbackAdmin(HistoryAdmin):
         read_again(request, [get_object_or_404(Callback.objects.select_related("account"), pk=pk)])
         return HttpResponseRedirect(reverse("admin:conversations_callback_change", args=[pk]))
 
-    @display(description=_("state"), label=CALLBACK_COLOURS)
-    def show_state(self, callback: Callback) -> tuple[str, str]:
-        return callback.state, callback.get_state_display()
+    @display(description=_("state"))
+    def show_state(self, callback: Callback) -> SafeString:
+        return badge(callback.get_state_display(), CALLBACK_COLOURS.get(callback.state, ""))
+
+    @display(description=_("received"))
+    def show_time(self, callback: Callback) -> SafeString:
+        return unbroken(moment(callback.received_at))
 
     @display(description=_("body"))
     def show_body(self, callback: Callback) -> SafeString:

@@ -17,6 +17,7 @@ class VendorConfig(Protocol):
     Its fields are the keys of `config` in the configuration file; their types are `str`, `int`,
     `float`, `bool` or a `Literal` of texts.  A field without a default is required and not empty.
     Known in a field's metadata:
+      label       names it at the form
       help        speaks to the person at the form
       secret      it is masked wherever it is shown; the field needs `repr=False` besides
       is_address  it is an address that begins with http:// or https://

@@ -10,25 +10,41 @@ from django.utils.translation import gettext_lazy as _
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TencentConfig:
     sdk_app_id: int = field(
-        metadata={"at_least": 1, "help": _("SDKAppID of the application, from the Chat console.")}
+        metadata={
+            "at_least": 1,
+            "label": "SDKAppID",
+            "help": _("SDKAppID of the application, from the Chat console."),
+        }
     )
     secret_key: str = field(
         repr=False,
-        metadata={"secret": True, "help": _("The application's key: it signs our calls.")},
+        metadata={
+            "secret": True,
+            "label": _("Secret key"),
+            "help": _("The application's key: it signs our calls."),
+        },
     )
     admin_user_id: str = field(
         default="administrator",
-        metadata={"help": _("An app administrator's user id, in whose name the API is called.")},
+        metadata={
+            "label": _("Administrator"),
+            "help": _("An app administrator's user id, in whose name the API is called."),
+        },
     )
     callback_token: str = field(
         default="",
         repr=False,
         metadata={
             "secret": True,
+            "label": _("Callback token"),
             "help": _("The console's token for callback authentication. Empty: callbacks are not signed."),
         },
     )
     api_base: str = field(
         default="https://console.tim.qq.com",
-        metadata={"is_address": True, "help": _("The API's address in the application's data centre.")},
+        metadata={
+            "is_address": True,
+            "label": _("API address"),
+            "help": _("The API's address in the application's data centre."),
+        },
     )

@@ -1,0 +1,50 @@
+"""The admin's sidebar."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    return [
+        {
+            "title": _("Bots"),
+            "items": [
+                item(_("Robots"), "smart_toy", "bots", "robot"),
+                item(_("Vendor accounts"), "cloud", "bots", "vendoraccount"),
+                item(_("Language models"), "neurology", "bots", "languagemodel"),
+                item(_("Routes"), "alt_route", "bots", "route"),
+            ],
+        },
+        {
+            "title": _("Conversations"),
+            "items": [
+                item(_("Conversations"), "forum", "conversations", "conversation"),
+                item(_("Turns"), "cycle", "conversations", "turn"),
+                item(_("Messages"), "chat_bubble", "conversations", "message"),
+                item(_("Callbacks"), "webhook", "conversations", "callback"),
+            ],
+        },
+        {
+            "title": _("System"),
+            "items": [
+                item(_("Jobs"), "pending_actions", "procrastinate", "procrastinatejob"),
+                item(_("Users"), "person", "auth", "user"),
+                item(_("Groups"), "group", "auth", "group"),
+            ],
+        },
+    ]
+
+
+def item(title: Any, icon: str, app: str, model: str) -> dict[str, Any]:
+    """A link to a model's list, for those who may see it."""
+    link = reverse_lazy(f"admin:{app}_{model}_changelist")
+
+    def is_allowed(request: HttpRequest) -> bool:
+        return any(request.user.has_perm(f"{app}.{right}_{model}") for right in ("view", "change"))
+
+    return {"title": title, "icon": icon, "link": link, "permission": is_allowed}
