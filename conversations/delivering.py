@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -145,7 +146,8 @@ class Delivery:
     def _recall(self) -> None:
         self._claim()
         release_connection()
-        self.vendor.recall(self._outgoing(is_finished=True))
+        with suppress(MessageGone):
+            self.vendor.recall(self._outgoing(is_finished=True))
         self._update(state=Message.State.RECALLED)
 
     def _insist(self, call: VendorAccount.Call, act: Callable[[], None]) -> None:

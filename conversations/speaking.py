@@ -14,6 +14,7 @@ from django.db import connections
 from bots import draining
 from bots.clients import vendor_for
 from bots.database import release_connection
+from bots.errors import Unsupported, VendorRefused
 from bots.models import Robot
 from bots.text import split_at
 from conversations.delivering import Delivery, check_ownership
@@ -190,9 +191,10 @@ class Speaker:
             self._take_back(self._left.popleft())
 
     def _take_back(self, delivery: Delivery) -> None:
-        """Where the vendor cannot do that, the message is at least no longer waited for."""
+        """Where the vendor does not do that, the message is at least no longer waited for."""
         delivery.start()
-        if self.vendor.can_recall:
+        try:
             delivery.recall()
-        else:
+        except (VendorRefused, Unsupported) as error:
+            log.info("message left as it is", error=str(error))
             delivery.finish(delivery.shown, is_error=delivery.is_error)

@@ -15,6 +15,7 @@ from bots import draining
 from bots.errors import VendorBusy, VendorRefused, VendorUnreachable
 from bots.events import Receipt
 from bots.models import LanguageModel, Robot, RuleModel
+from bots.vendors.base import Vendor
 from conversations import context, receiving, turns
 from conversations.models import Conversation, Message, Turn
 from conversations.speaking import Speaker
@@ -460,3 +461,18 @@ def test_answer_stands_behind_its_question_within_one_second(hear: Hear, robot: 
     prompt = context.prompt_for(Turn.objects.order_by("id")[1])
 
     assert [line.content for line in prompt.messages[1:]] == ["one", "You said: one", "two"]
+
+
+def test_message_that_cannot_be_taken_back_is_finished(
+    hear: Hear, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StandIn, "recall", Vendor.recall)
+    conversation = hear("hello")
+    turn = turns.take(conversation.pk)
+    assert turn is not None
+    Speaker(turn)._current("").show("Something else.")
+
+    turns.answer(conversation.pk)
+
+    assert cloud.shown() == ["Something else.", "You said: hello"]
+    assert all(frame.is_finished for frame in cloud.last_frames())
