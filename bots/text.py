@@ -42,8 +42,11 @@ def clean_json(value: Any) -> Any:
 
 def shorten(text: str, length: int) -> str:
     """The text in one line of at most so many characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= length else split_at(line, lambda head: len(head) < length)[0].rstrip() + "…"
+    line = " ".join(text.split(maxsplit=length)[:length])  # more words than that do not fit anyway
+    if len(line) <= length:
+        return line
+    ends = _ends_of_clusters(line, within=length - 1)
+    return line[: ends[-1] if ends else length - 1].rstrip() + "…"
 
 
 def split_at(text: str, fits: Callable[[str], bool], *, at_least: int = 0) -> tuple[str, str]:
@@ -59,11 +62,16 @@ def split_at(text: str, fits: Callable[[str], bool], *, at_least: int = 0) -> tu
     if fits(text):
         return text, ""
     limit = bisect_left(range(1, len(text) + 1), True, key=lambda length: not fits(text[:length]))
-    ends = list(takewhile(lambda end: end <= limit, (cluster.end() for cluster in CLUSTER.finditer(text))))
+    ends = _ends_of_clusters(text, within=limit)
     if not ends:
         return text[: max(limit, 1)], text[max(limit, 1) :]
     cut = _last_seam(text, ends, at_least=max(at_least, limit // 2, 1)) or ends[-1]
     return text[:cut], text[cut:]
+
+
+def _ends_of_clusters(text: str, *, within: int) -> list[int]:
+    ends = (cluster.end() for cluster in CLUSTER.finditer(text))
+    return list(takewhile(lambda end: end <= within, ends))
 
 
 def _last_seam(text: str, ends: list[int], *, at_least: int) -> int | None:

@@ -21,6 +21,13 @@ from bots.vendors.config import VendorConfig
 CONNECTIONS: Final = 400  # kept open to a vendor: more than a worker process has threads
 
 
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
 @dataclass(frozen=True, slots=False, kw_only=True)
 class IncomingCallback:
     """A vendor's HTTP request to us, as it came."""
@@ -34,17 +41,15 @@ class IncomingCallback:
     def json(self) -> JSONDict:
         """The body as a JSON object whose texts can all be stored.  Raises CallbackMalformed."""
         try:
-            body = json.loads(self.body.decode(), parse_constant=_refuse_constant)
+            text = self.body.decode()
+            body = DECODER.decode(text)
         except (ValueError, RecursionError) as error:
             raise CallbackMalformed(f"the body is not JSON: {error}") from error
         if not isinstance(body, dict):
             raise CallbackMalformed("the body is not a JSON object")
-        cleaned: JSONDict = clean_json(body)
+        # Only an escape can stand for a character that cannot be stored.
+        cleaned: JSONDict = clean_json(body) if "\\u" in text else body
         return cleaned
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -174,6 +174,7 @@ def test_clean_json_reaches_every_text() -> None:
         (" One\n\n two ", "One two"),
         ("exactly 10", "exactly 10"),
         ("one more than", "one more…"),
+        ("a " * 100, "a a a a a…"),
         ("x" * 11, "x" * 9 + "…"),
         (f"12345678{FAMILY}", "12345678…"),
         ("", ""),
