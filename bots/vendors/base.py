@@ -89,6 +89,10 @@ class Vendor:
         CallbackMalformed for a body it never sends."""
         raise NotImplementedError
 
+    def risks(self) -> list[str]:
+        """What is unsafe about the account's settings where strangers can reach us."""
+        return []
+
     def delivery_id(self, callback: IncomingCallback) -> str:
         """The same text for the same delivery, however often the vendor repeats it."""
         raise NotImplementedError

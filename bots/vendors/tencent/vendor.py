@@ -52,6 +52,11 @@ class Tencent(Vendor):
     def check(self, callback: IncomingCallback) -> None:
         callbacks.check(callback, self.config)
 
+    def risks(self) -> list[str]:
+        if self.config.callback_token:
+            return []
+        return ["callback_token is empty, so callbacks are not signed and anybody can send them"]
+
     def delivery_id(self, callback: IncomingCallback) -> str:
         return callbacks.delivery_id(callback)
 
