@@ -49,15 +49,17 @@ class Line:
         """End the exchange now."""
         with self._lock:
             self._is_cut = True
-            self._shut_down()
+            if self._socket is not None:
+                # Wakes the reading thread and tells the server, and unlike close() leaves the
+                # descriptor's number taken, which the reading thread still uses.
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
 
     def hold(self, sock: socket.socket) -> None:
         """From here on, `cut` ends this socket."""
         with self._lock:
             self.is_sent = True
             self._socket = sock
-            if self._is_cut:
-                self._shut_down()
 
     def let_go(self) -> None:
         """The connection is about to serve others: `cut` must not touch it any more."""
@@ -72,13 +74,6 @@ class Line:
         if left <= 0:
             raise TimeoutError("the deadline has passed")
         return left
-
-    def _shut_down(self) -> None:
-        if self._socket is not None:
-            # Wakes the reading thread and tells the server, and unlike close() leaves the descriptor's
-            # number taken, which the reading thread still uses.
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
 
 
 # The connection that a request gets is chosen deep inside urllib3, in the thread that sends it.

@@ -9,7 +9,17 @@ import pytest
 from bots.errors import ModelCancelled, ModelUnreachable
 from bots.llms.base import ReplyStream
 from tests.bots.llms.conftest import Certificate, Providers
-from tests.bots.llms.provider import Answer, Exchange, head, said, saying, then_waiting
+from tests.bots.llms.provider import (
+    DONE,
+    LAST_FRAME,
+    Answer,
+    Exchange,
+    framed,
+    head,
+    said,
+    saying,
+    then_waiting,
+)
 
 AT_ONCE_S = 0.5  # milliseconds, in fact; but the machine may be busy
 
@@ -102,13 +112,24 @@ def test_text_that_has_arrived_is_not_yielded_after_a_cancel(providers: Provider
 
 
 def test_cancel_after_the_end_leaves_the_connection_to_others(providers: Providers) -> None:
-    provider = providers.start(saying("Hi"))
+    is_cancelled = threading.Event()
+
+    def answer(exchange: Exchange) -> None:
+        if len(provider.exchanges) == 1:
+            saying("Hi")(exchange)
+            return
+        exchange.send(head() + framed(said("Hi")))
+        if is_cancelled.wait(5):
+            exchange.send(framed(said(" again") + DONE) + LAST_FRAME)
+
+    provider = providers.start(answer)
     first = providers.ask(provider)
     list(first)
     second = providers.ask(provider)
     assert next(second) == "Hi"
     first.cancel()
-    assert list(second) == []
+    is_cancelled.set()
+    assert list(second) == [" again"]
     assert [exchange.connection for exchange in provider.exchanges] == [1, 1]
 
 

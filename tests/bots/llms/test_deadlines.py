@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from bots.errors import ModelRefused, ModelTooSlow
+from bots.llms.base import ReplyStream
 from bots.llms.openai import OpenAI
 from tests.bots.llms.conftest import HELLO, PATIENT, Providers, endpoint_at
 from tests.bots.llms.provider import (
@@ -28,7 +29,12 @@ from tests.bots.llms.provider import (
 )
 
 SHORT_S = 0.2
+SOON_S = 2.0  # far above the short deadlines, for busy machines, and far below the patient ones
 KEEP_ALIVES = itertools.repeat(framed(b": keep-alive\n\n"))
+
+
+def is_over_soon(stream: ReplyStream) -> bool:
+    return stream.total_s is not None and stream.total_s < SOON_S
 
 
 def then_nothing(exchange: Exchange) -> None:
@@ -58,6 +64,7 @@ def test_first_token_deadline(providers: Providers, answer: Answer) -> None:
     with pytest.raises(ModelTooSlow) as caught:
         list(stream)
     assert caught.value.code == "first_token"
+    assert is_over_soon(stream)
     assert stream.first_token_s is None
 
 
@@ -67,6 +74,7 @@ def test_thinking_counts_as_a_beginning(providers: Providers) -> None:
     with pytest.raises(ModelTooSlow) as caught:
         list(stream)
     assert caught.value.code == "stall"
+    assert is_over_soon(stream)
     assert stream.first_token_s is None
 
 
@@ -83,6 +91,7 @@ def test_stall_deadline(providers: Providers, answer: Answer) -> None:
     with pytest.raises(ModelTooSlow) as caught:
         next(stream)
     assert caught.value.code == "stall"
+    assert is_over_soon(stream)
 
 
 def test_total_deadline_ends_even_a_lively_stream(providers: Providers) -> None:
@@ -91,6 +100,7 @@ def test_total_deadline_ends_even_a_lively_stream(providers: Providers) -> None:
     with pytest.raises(ModelTooSlow) as caught:
         list(stream)
     assert caught.value.code == "total"
+    assert is_over_soon(stream)
     assert stream.usage.output > 0
 
 
@@ -109,11 +119,13 @@ def test_finished_answer_does_not_wait_for_done(
     monkeypatch.setattr("bots.llms.http.LAST_WORDS_S", 0.1)
     stream = providers.ask(then_dribbling(head() + framed(said("Hi") + ended()), rest))
     assert list(stream) == ["Hi"]
+    assert is_over_soon(stream)
 
 
 def test_body_that_goes_on_after_done_is_not_awaited(providers: Providers) -> None:
     stream = providers.ask(then_dribbling(head() + framed(said("Hi") + DONE), KEEP_ALIVES))
     assert list(stream) == ["Hi"]
+    assert is_over_soon(stream)
 
 
 def test_reason_of_a_refusal_is_not_awaited_for_long(
@@ -121,8 +133,10 @@ def test_reason_of_a_refusal_is_not_awaited_for_long(
 ) -> None:
     monkeypatch.setattr("bots.llms.http.ERROR_BODY_S", 0.1)
     answer = then_dribbling(head("401 Unauthorized", chunked=False), itertools.repeat(b" "))
+    stream = providers.ask(answer)
     with pytest.raises(ModelRefused, match="HTTP 401"):
-        list(providers.ask(answer))
+        list(stream)
+    assert is_over_soon(stream)
 
 
 def test_connect_deadline(client: OpenAI) -> None:

@@ -82,6 +82,7 @@ def test_errors_are_told_apart(
     [
         (openai_error("rate_limit_exceeded"), ModelBusy),
         (openai_error(None, "overloaded_error"), ModelBusy),
+        (openai_error("RateLimitExceeded.EndpointTPMExceeded", "TooManyRequests"), ModelBusy),
         (openai_error(None, "invalid_request_error"), ModelRefused),
         ({"error": "out of memory"}, ModelUnreachable),
         ({"choices": [], "base_resp": {"status_code": 1008, "status_msg": "balance"}}, ModelRefused),
