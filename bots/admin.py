@@ -170,11 +170,11 @@ class RuleInline(TabularInline):
     hide_ordering_field = True
     extra = 0
     min_num = 1
-    validate_min = True
     verbose_name_plural = _("Rules: the first that fits decides. Drag to reorder.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Rule]:
-        return super().get_queryset(request).prefetch_related("choices")
+        rules: QuerySet[Rule] = super().get_queryset(request)
+        return rules.select_related("route").prefetch_related("choices")
 
     # What somebody sees who may not change routes.
     @display(description=_("For messages with"))
@@ -259,6 +259,8 @@ class RobotAdmin(ConfigurationAdmin):
 
     def save_model(self, request: HttpRequest, obj: Robot, form: Any, change: bool) -> None:
         save_robot(obj)
+        if "bots_robot_register_this" in request.POST:
+            tell_registering(request, register_again(Robot.objects.filter(pk=obj.pk)))
 
     @display(description=_("registration"))
     def show_registration(self, robot: Robot) -> SafeString | str:
@@ -275,7 +277,7 @@ class RobotAdmin(ConfigurationAdmin):
 
     @action(description=_("Save and register again"), permissions=["change"])
     def register_this(self, request: HttpRequest, robot: Robot) -> None:
-        tell_registering(request, register_again(Robot.objects.filter(pk=robot.pk)))
+        """The button; `save_model` does it, in place of unfold's, which would store the robot once more."""
 
 
 def tell_registering(request: HttpRequest, count: int) -> None:

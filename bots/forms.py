@@ -306,6 +306,11 @@ class RuleFormSet(PaginationInlineFormSet):  # type: ignore[misc]
             self.models = list(LanguageModel.objects.all())
         return {**super().get_form_kwargs(index), "models": self.models}
 
+    def clean(self) -> None:
+        super().clean()
+        if all(form.is_valid() for form in self.forms) and not self.drafts():
+            raise ValidationError(_("A route needs a rule."))
+
     def drafts(self) -> list[RuleDraft]:
         """The rules as they were entered, in order; new ones come last."""
         kept = [

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -37,7 +38,6 @@ class VendorAccount(models.Model):
         _("limits"),
         default=dict,
         blank=True,
-        validators=[validation.check_limits],
         help_text=_("Calls a second that the vendor allows this app: send_per_s, edit_per_s."),
     )
     enabled = models.BooleanField(_("enabled"), default=True)
@@ -52,9 +52,19 @@ class VendorAccount(models.Model):
         return self.slug
 
     def clean(self) -> None:
-        """Complete `config` with the vendor's defaults, in the vendor's types."""
-        if self.vendor in VENDORS:
-            self.config = validation.clean_config(vendor_class(self.vendor), self.config)
+        """Check the JSON fields, and complete `config` with the vendor's defaults, in the vendor's types."""
+        problems: dict[str, Any] = {}
+        try:
+            validation.check_limits(self.limits)
+        except ValidationError as error:
+            problems["limits"] = error.error_list
+        try:
+            if self.vendor in VENDORS:
+                self.config = validation.clean_config(vendor_class(self.vendor), self.config)
+        except ValidationError as error:
+            problems["config"] = error.error_list
+        if problems:
+            raise ValidationError(problems)
 
     def allowance(self, call: Call) -> float:
         """Calls a second that the vendor allows this app."""

@@ -28,12 +28,11 @@ def problem_at(path: str, reason: str) -> ValidationError:
 
 
 def clean_config(vendor: type[Vendor], config: JSONDict) -> JSONDict:
-    """A vendor's settings with its defaults, in its types.  Raises ValidationError on `config`."""
+    """A vendor's settings with its defaults, in its types.  Raises ValidationError."""
     try:
         read = read_config(vendor.Config, config)
     except InvalidConfig as error:
-        problems = [problem_at(path, reason) for path, reason in error.problems]
-        raise ValidationError({"config": problems}) from None
+        raise ValidationError([problem_at(path, reason) for path, reason in error.problems]) from None
     return {name: getattr(read, name) for name in vendor.Config.__dataclass_fields__}
 
 

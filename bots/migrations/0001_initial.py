@@ -221,7 +221,6 @@ class Migration(migrations.Migration):
                         blank=True,
                         default=dict,
                         help_text="Calls a second that the vendor allows this app: send_per_s, edit_per_s.",
-                        validators=[bots.validation.check_limits],
                         verbose_name="limits",
                     ),
                 ),

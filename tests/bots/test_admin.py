@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+from procrastinate.contrib.django.models import ProcrastinateJob
+from pytest_django import DjangoAssertNumQueries
+
+from bots.admin import is_needed
+from bots.configuration.saving import rules_of
+from bots.models import LanguageModel, Robot, Route, VendorAccount
+from tests.support.factories import (
+    SECRET,
+    make_account,
+    make_callback,
+    make_conversation,
+    make_model,
+    make_robot,
+    make_route,
+    make_turn,
+    say,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("paper_cloud")]
+
+ACCOUNT = {
+    "slug": "acme",
+    "enabled": "on",
+    "config_app_id": "14",
+    "config_secret_key": "key",
+    "config_callback_token": "",
+    "config_api_base": "https://paper.example",
+    "config_pre_send": "pass",
+    "config_patience_s": "2.5",
+    "send_per_s": "",
+    "edit_per_s": "0.5",
+}
+MODEL = {
+    "slug": "fast", "api": "scripted", "base_url": "", "model": "script", "api_key": "", "params": "{}",
+    "connect_s": "5", "first_token_s": "20", "total_s": "120", "max_concurrency": "", "currency": "",
+    "input_price": "0", "cached_input_price": "", "output_price": "0",
+}  # fmt: skip
+ROBOT = {
+    "nickname": "Ada", "avatar_url": "", "persona": "You are Ada.", "reply_mode": "stream",
+    "merge_window_ms": "500", "fallback": "Sorry.", "history_messages": "20", "history_tokens": "4000",
+    "enabled": "on",
+}  # fmt: skip
+
+
+def add_url(name: str) -> str:
+    return reverse(f"admin:bots_{name}_add")
+
+
+def change_url(obj: Any) -> str:
+    return reverse(f"admin:bots_{obj._meta.model_name}_change", args=[obj.pk])
+
+
+def list_url(name: str) -> str:
+    return reverse(f"admin:bots_{name}_changelist")
+
+
+def errors(response: Any) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = response.context["adminform"].form.errors
+    return found
+
+
+def test_an_account_is_added_with_fields_for_its_vendors_settings(admin_client: Client) -> None:
+    admin_client.post(add_url("vendoraccount"), ACCOUNT)
+    account = VendorAccount.objects.get()
+    assert (account.vendor, account.limits) == ("paper", {"edit_per_s": 0.5})
+    assert account.config == {
+        "app_id": 14, "secret_key": "key", "callback_token": "", "api_base": "https://paper.example",
+        "pre_send": "pass", "patience_s": 2.5, "is_trial": False,
+    }  # fmt: skip
+
+
+def test_what_is_wrong_with_settings_is_told_at_their_fields(admin_client: Client) -> None:
+    wrong = {**ACCOUNT, "config_app_id": "0", "config_api_base": "ftp://x", "send_per_s": "-1", "slug": "a b"}
+    told = errors(admin_client.post(add_url("vendoraccount"), wrong))
+    assert told["config_app_id"] == ["must be at least 1"]
+    assert told["config_api_base"] == ["must be an address that begins with http:// or https://"]
+    assert told["send_per_s"] == ["must be a positive number"]
+    assert set(told) == {"slug", "config_app_id", "config_api_base", "send_per_s"}
+
+
+def test_a_secret_that_is_left_empty_stays(admin_client: Client) -> None:
+    account = make_account()
+    admin_client.post(change_url(account), {**ACCOUNT, "config_secret_key": ""})
+    account.refresh_from_db()
+    assert (account.config["app_id"], account.config["secret_key"]) == (14, SECRET)
+    assert account.config["callback_token"] == SECRET
+
+
+def test_an_optional_secret_can_be_deleted(admin_client: Client) -> None:
+    account = make_account()
+    admin_client.post(change_url(account), {**ACCOUNT, "clear_callback_token": "on"})
+    account.refresh_from_db()
+    assert account.config["callback_token"] == ""
+
+
+def test_a_missing_secret_is_told(admin_client: Client) -> None:
+    told = errors(admin_client.post(add_url("vendoraccount"), {**ACCOUNT, "config_secret_key": ""}))
+    assert told == {"config_secret_key": ["This field is required."]}
+
+
+def test_a_slug_cannot_be_changed(admin_client: Client) -> None:
+    account = make_account()
+    admin_client.post(change_url(account), {**ACCOUNT, "slug": "other"})
+    assert VendorAccount.objects.get().slug == "acme"
+
+
+def test_the_callback_address_is_shown_to_be_pasted(admin_client: Client, settings: Any) -> None:
+    account = make_account()
+    assert "http://testserver/callbacks/acme/" in admin_client.get(change_url(account)).content.decode()
+    settings.PUBLIC_URL = "https://chat.example"
+    assert "https://chat.example/callbacks/acme/" in admin_client.get(change_url(account)).content.decode()
+
+
+def test_a_model_keeps_its_key_until_another_is_given(admin_client: Client) -> None:
+    model = make_model("fast")
+    admin_client.post(change_url(model), MODEL)
+    assert LanguageModel.objects.get().api_key == SECRET
+    admin_client.post(change_url(model), {**MODEL, "api_key": "other"})
+    assert LanguageModel.objects.get().api_key == "other"
+    admin_client.post(change_url(model), {**MODEL, "clear_api_key": "on"})
+    assert LanguageModel.objects.get().api_key == ""
+
+
+def test_a_models_form_says_what_apply_says(admin_client: Client) -> None:
+    wrong = {**MODEL, "api": "openai", "params": '{"fail": 1}', "input_price": "-1"}
+    told = errors(admin_client.post(add_url("languagemodel"), wrong))
+    assert told["base_url"] == ["this API needs an address"]
+    assert set(told) == {"base_url", "input_price"}
+
+
+def rules(*rows: tuple[list[str], list[LanguageModel], int | str], initial: int = 0) -> dict[str, Any]:
+    """What the route's form sends for rules: kinds, models, place."""
+    sent: dict[str, Any] = {"rules-TOTAL_FORMS": len(rows), "rules-INITIAL_FORMS": initial}
+    for index, (kinds, models, place) in enumerate(rows):
+        sent[f"rules-{index}-kinds"] = kinds
+        sent[f"rules-{index}-ranked_models"] = [str(model.pk) for model in models] + ["", ""]
+        sent[f"rules-{index}-place"] = place
+    return sent
+
+
+def test_a_route_is_edited_on_one_page(admin_client: Client) -> None:
+    fast, strong = make_model("fast"), make_model("strong")
+    sent = rules((["image"], [strong, fast], 1), ([], [fast], 2))
+    admin_client.post(add_url("route"), {"slug": "default", **sent})
+    told = [(rule.when, [model.slug for model in rule.models]) for rule in rules_of(Route.objects.get())]
+    assert told == [({"kinds": ["image"]}, ["strong", "fast"]), ({}, ["fast"])]
+
+
+def test_rules_change_places_and_new_ones_come_last(admin_client: Client) -> None:
+    fast, strong = make_model("fast"), make_model("strong")
+    route = make_route("default", [fast], [strong])
+    sent = rules(([], [fast], 2), ([], [strong], 1), (["voice"], [fast], ""), initial=2)
+    ids = {f"rules-{i}-id": rule.pk for i, rule in enumerate(route.rules.all())}
+    sent |= {f"rules-{i}-route": route.pk for i in range(3)}
+    admin_client.post(change_url(route), {**sent, **ids})
+    assert [(rule.when, rule.models) for rule in rules_of(route)] == [
+        ({}, [strong]), ({}, [fast]), ({"kinds": ["voice"]}, [fast]),
+    ]  # fmt: skip
+
+
+def test_a_rule_is_deleted(admin_client: Client) -> None:
+    fast, strong = make_model("fast"), make_model("strong")
+    route = make_route("default", [fast], [strong])
+    sent = rules(([], [fast], 0), ([], [strong], 1), initial=2) | {"rules-0-DELETE": "on"}
+    ids = {f"rules-{i}-id": rule.pk for i, rule in enumerate(route.rules.all())}
+    admin_client.post(change_url(route), {**sent, **ids})
+    assert [rule.models for rule in rules_of(route)] == [[strong]]
+
+
+def test_a_route_needs_a_rule_and_a_rule_each_model_once(admin_client: Client) -> None:
+    fast = make_model("fast")
+    for sent in (rules(), rules(([], [fast, fast], 0)), rules(([], [], 0))):
+        admin_client.post(add_url("route"), {"slug": "default", **sent})
+    assert not Route.objects.exists()
+
+
+def test_a_robot_is_registered_when_it_is_added(admin_client: Client) -> None:
+    sent = {**ROBOT, "account": make_account().pk, "user_id": "@RBT#ada", "route": make_route().pk}
+    admin_client.post(add_url("robot"), sent)
+    assert ProcrastinateJob.objects.get().args == {"robot_id": Robot.objects.get().pk}
+
+
+def test_a_robots_id_must_suit_its_vendor(admin_client: Client) -> None:
+    sent = {**ROBOT, "account": make_account().pk, "user_id": "ada", "route": make_route().pk}
+    told = errors(admin_client.post(add_url("robot"), sent))
+    assert told == {"user_id": ["must begin with @RBT# at Paper Cloud"]}
+
+
+@pytest.fixture
+def robot() -> Robot:
+    return make_robot(make_account(), make_route("default", [make_model()]))
+
+
+def test_selected_robots_are_registered_again(admin_client: Client, robot: Robot) -> None:
+    sent = {"action": "register_selected", "_selected_action": [robot.pk]}
+    response = admin_client.post(list_url("robot"), sent, follow=True)
+    assert "1 robot will be registered." in response.content.decode()
+    assert ProcrastinateJob.objects.count() == 1
+
+
+def test_a_robot_is_registered_again_from_its_page(admin_client: Client, robot: Robot) -> None:
+    Robot.objects.update(registered_at="2026-11-01T00:00:00Z")
+    admin_client.post(change_url(robot), {**ROBOT, "route": robot.route_id, "bots_robot_register_this": "1"})
+    assert ProcrastinateJob.objects.count() == 1
+
+
+def test_why_a_robot_is_not_registered_is_shown(admin_client: Client, robot: Robot) -> None:
+    Robot.objects.update(registration_error="no more than 20 <robots>")
+    for url in (list_url("robot"), change_url(robot)):
+        assert "no more than 20 &lt;robots&gt;" in admin_client.get(url).content.decode()
+
+
+def test_what_has_a_history_is_not_deleted(admin_client: Client, robot: Robot) -> None:
+    make_conversation(robot)
+    url = reverse("admin:bots_robot_delete", args=[robot.pk])
+    assert "Disable it instead." in admin_client.get(url).content.decode()
+    admin_client.post(url, {"post": "yes"})
+    assert Robot.objects.exists()
+
+
+def test_what_has_none_is(admin_client: Client, robot: Robot) -> None:
+    admin_client.post(reverse("admin:bots_robot_delete", args=[robot.pk]), {"post": "yes"})
+    assert not Robot.objects.exists()
+
+
+def test_what_others_need_is_not_deleted(robot: Robot) -> None:
+    assert is_needed(robot.account)
+    assert is_needed(robot.route)
+    assert is_needed(LanguageModel.objects.get())
+    assert not is_needed(robot)
+
+
+@pytest.mark.parametrize("name", ["vendoraccount", "languagemodel", "route", "robot"])
+def test_a_list_takes_as_many_queries_for_many_as_for_few(
+    admin_client: Client, name: str, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(10):
+        route = make_route(f"r{number}", [make_model(f"m{number}"), make_model(f"n{number}")])
+        make_robot(make_account(f"a{number}"), route)
+    with django_assert_max_num_queries(11):
+        admin_client.get(list_url(name))
+
+
+def test_a_routes_page_takes_as_many_queries_for_many_rules_as_for_few(
+    admin_client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    models = [make_model(f"m{number}") for number in range(5)]
+    route = make_route("default", *[models] * 10)
+    with django_assert_max_num_queries(11):
+        admin_client.get(change_url(route))
+
+
+def test_somebody_who_may_only_look_sees_every_page(client: Client, robot: Robot) -> None:
+    user = User.objects.create_user("carol", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    client.force_login(user)
+    for obj in (robot, robot.account, robot.route, LanguageModel.objects.get()):
+        assert client.get(change_url(obj)).status_code == 200
+
+
+def test_no_page_of_the_admin_shows_a_secret(admin_client: Client, robot: Robot) -> None:
+    conversation = make_conversation(robot)
+    make_turn(conversation, model=LanguageModel.objects.get())
+    say(conversation, "Hello")
+    make_callback(robot.account)
+    seen = set()
+    waiting = {reverse("admin:index")}
+    while waiting:
+        url = waiting.pop()
+        seen.add(url)
+        response = admin_client.get(url, follow=True)
+        assert SECRET not in response.content.decode(errors="replace"), url
+        found = re.findall(r'href="(/admin/[^"#?]+)', response.content.decode(errors="replace"))
+        waiting |= {link for link in found if "logout" not in link} - seen
+    assert {change_url(robot.account), change_url(LanguageModel.objects.get())} <= seen
+    assert len(seen) > 30
