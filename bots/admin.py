@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import PROTECT, Count, Model, QuerySet
 from django.http import HttpRequest
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import RelatedDropdownFilter
-from unfold.decorators import action, display
+from unfold.decorators import action
 
 from bots.configuration.saving import register_again, save_account, save_robot, save_route
 from bots.forms import (
@@ -32,14 +30,10 @@ from bots.forms import (
     clearable,
 )
 from bots.models import LanguageModel, Robot, Route, Rule, VendorAccount
+from bots.theme import ModelAdmin, TabularInline, badge
 from bots.validation import LIMITS
 from bots.vendors import VENDORS, vendor_choices, vendor_class
 from bots.vendors.base import Vendor
-
-
-def badge(text: str, kind: str = "") -> SafeString:
-    """A coloured word; kind: success, info, warning, danger or nothing."""
-    return render_to_string("unfold/helpers/label.html", {"text": text, "type": kind})
 
 
 class ConfigurationAdmin(ModelAdmin):
@@ -51,7 +45,7 @@ class ConfigurationAdmin(ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         return [*super().get_readonly_fields(request, obj), *(self.fixed_fields if obj else ())]
 
-    def get_deleted_objects(self, objs: Iterable[Model], request: HttpRequest) -> Any:
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """As usual, but what is still needed is told by its name, not by all that needs it."""
         told = _("%(object)s: in use, or with a history that would be lost. Disable it instead.")
         needed = [told % {"object": obj} for obj in objs if is_needed(obj)]
@@ -75,7 +69,8 @@ class VendorAccountAdmin(ConfigurationAdmin):
     readonly_fields = ("show_vendor",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[VendorAccount]:
-        return super().get_queryset(request).annotate(robot_count=Count("robots"))
+        accounts: QuerySet[VendorAccount] = super().get_queryset(request)
+        return accounts.annotate(robot_count=Count("robots"))
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         return super().get_form(
@@ -97,11 +92,11 @@ class VendorAccountAdmin(ConfigurationAdmin):
     def save_model(self, request: HttpRequest, obj: VendorAccount, form: Any, change: bool) -> None:
         save_account(obj)
 
-    @display(description=_("vendor"))
+    @admin.display(description=_("vendor"))
     def show_vendor(self, account: VendorAccount) -> str:
         return account.get_vendor_display()
 
-    @display(description=_("robots"), ordering="robot_count")
+    @admin.display(description=_("robots"), ordering="robot_count")
     def show_robots(self, account: VendorAccount) -> SafeString:
         url = reverse("admin:bots_robot_changelist")
         count = account.robot_count  # type: ignore[attr-defined]
@@ -156,7 +151,7 @@ class LanguageModelAdmin(ConfigurationAdmin):
             ),
         )
 
-    @display(description=_("price, in / out"))
+    @admin.display(description=_("price, in / out"))
     def show_price(self, model: LanguageModel) -> str:
         return f"{model.input_price:f} / {model.output_price:f} {model.currency}" if model.currency else "–"
 
@@ -177,15 +172,15 @@ class RuleInline(TabularInline):
         return rules.select_related("route").prefetch_related("choices")
 
     # What somebody sees who may not change routes.
-    @display(description=_("For messages with"))
+    @admin.display(description=_("For messages with"))
     def kinds(self, rule: Rule) -> str:
         return ", ".join(rule.when.get("kinds", [])) or "*"
 
-    @display(description=_("Models, in this order"))
+    @admin.display(description=_("Models, in this order"))
     def ranked_models(self, rule: Rule) -> str:
         return ", ".join(choice.model.slug for choice in rule.choices.select_related("model"))
 
-    @display(description=_("Place"))
+    @admin.display(description=_("Place"))
     def place(self, rule: Rule) -> int:
         return rule.position + 1
 
@@ -207,7 +202,7 @@ class RouteAdmin(ConfigurationAdmin):
         formset.new_objects, formset.deleted_objects = [], []
         formset.changed_objects = [(form.instance, ["rules"])] if formset.has_changed() else []
 
-    @display(description=_("rules"))
+    @admin.display(description=_("rules"))
     def show_rules(self, route: Route) -> SafeString:
         return format_html_join(
             mark_safe("<br>"),
@@ -221,7 +216,7 @@ class RouteAdmin(ConfigurationAdmin):
             ),
         )
 
-    @display(description=_("robots"), ordering="robot_count")
+    @admin.display(description=_("robots"), ordering="robot_count")
     def show_robots(self, route: Route) -> SafeString:
         url = reverse("admin:bots_robot_changelist")
         count = route.robot_count  # type: ignore[attr-defined]
@@ -262,7 +257,7 @@ class RobotAdmin(ConfigurationAdmin):
         if "bots_robot_register_this" in request.POST:
             tell_registering(request, register_again(Robot.objects.filter(pk=obj.pk)))
 
-    @display(description=_("registration"))
+    @admin.display(description=_("registration"))
     def show_registration(self, robot: Robot) -> SafeString | str:
         if robot.registration_error:
             reason = Truncator(robot.registration_error).chars(80)

@@ -298,7 +298,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         return RuleDraft(when={"kinds": kinds} if kinds else {}, models=self.cleaned_data["ranked_models"])
 
 
-class RuleFormSet(PaginationInlineFormSet):  # type: ignore[misc]
+class RuleFormSet(PaginationInlineFormSet):
     """A route's rules; saved as a whole by `save_route`."""
 
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
@@ -313,7 +313,7 @@ class RuleFormSet(PaginationInlineFormSet):  # type: ignore[misc]
 
     def drafts(self) -> list[RuleDraft]:
         """The rules as they were entered, in order; new ones come last."""
-        kept = [
+        kept: list[Any] = [
             form
             for form in self.forms
             if form not in self.deleted_forms and form.cleaned_data.get("ranked_models")

@@ -21,17 +21,15 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     ChoicesDropdownFilter,
     RangeDateTimeFilter,
     RelatedDropdownFilter,
 )
-from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
-from bots.admin import badge
+from bots.theme import ModelAdmin, badge
 from conversations import receiving, transcript
 from conversations.models import Callback, Conversation, Message, Turn
 
@@ -114,15 +112,15 @@ class ConversationAdmin(HistoryAdmin):
     search_help_text = _("The beginning of a user's id, or the id of a conversation.")
     ordering = ("-last_message_at",)
 
-    @display(description=_("robot"))
+    @admin.display(description=_("robot"))
     def show_robot(self, conversation: Conversation) -> SafeString:
         return link("bots_robot", conversation.robot_id, conversation.robot)
 
-    @display(description=_("account"))
+    @admin.display(description=_("account"))
     def show_account(self, conversation: Conversation) -> str:
         return str(conversation.robot.account)
 
-    @display(description=_("last message"))
+    @admin.display(description=_("last message"))
     def show_time(self, conversation: Conversation) -> SafeString:
         return unbroken(moment(conversation.last_message_at))
 
@@ -192,59 +190,59 @@ class TurnAdmin(HistoryAdmin):
             error_preview=Left("error", PREVIEW_CHARACTERS)
         )
 
-    @display(description=_("conversation"))
+    @admin.display(description=_("conversation"))
     def show_conversation(self, turn: Turn) -> SafeString:
         return link_to_conversation(turn.conversation)
 
-    @display(description=_("model"))
+    @admin.display(description=_("model"))
     def show_model(self, turn: Turn) -> SafeString | str:
         return link("bots_languagemodel", turn.model.pk, turn.model) if turn.model else "–"
 
-    @display(description=_("state"))
+    @admin.display(description=_("state"))
     def show_state(self, turn: Turn) -> SafeString:
         return badge(turn.get_state_display(), TURN_COLOURS.get(turn.state, ""))
 
-    @display(description=_("tokens, in → out"))
+    @admin.display(description=_("tokens, in → out"))
     def show_tokens(self, turn: Turn) -> SafeString:
         about = "≈ " if turn.tokens_are_estimated else ""
         cached = f" ({turn.cached_input_tokens})" if turn.cached_input_tokens else ""
         return unbroken(f"{about}{turn.input_tokens}{cached} → {turn.output_tokens}")
 
-    @display(description=_("cost"))
+    @admin.display(description=_("cost"))
     def show_cost(self, turn: Turn) -> SafeString:
         return unbroken(f"{turn.cost.normalize():f} {turn.currency}" if turn.currency else "–")
 
-    @display(description=_("timings"))
+    @admin.display(description=_("timings"))
     def show_timings(self, turn: Turn) -> str:
         return ", ".join(f"{name} {spent:.2f} s" for name, spent in transcript.timings(turn)) or "–"
 
-    @display(description=_("queued"))
+    @admin.display(description=_("queued"))
     def show_queued_at(self, turn: Turn) -> SafeString:
         return unbroken(moment(turn.queued_at))
 
-    @display(description=_("first words"))
+    @admin.display(description=_("first words"))
     def show_first_words(self, turn: Turn) -> SafeString:
         return unbroken(
             f"{transcript.seconds(turn.queued_at, turn.spoken_at):.2f} s" if turn.spoken_at else "–"
         )
 
-    @display(description=_("in all"))
+    @admin.display(description=_("in all"))
     def show_total(self, turn: Turn) -> SafeString:
         return unbroken(
             f"{transcript.seconds(turn.queued_at, turn.ended_at):.2f} s" if turn.ended_at else "–"
         )
 
-    @display(description=_("error"))
-    def show_error(self, turn: Turn) -> str:
-        return turn.error_preview  # type: ignore[attr-defined]
+    @admin.display(description=_("error"))
+    def show_error(self, turn: Any) -> str:
+        return str(turn.error_preview)
 
-    @display(description=_("messages"))
-    def show_messages(self, turn: Turn) -> SafeString:
+    @admin.display(description=_("messages"))
+    def show_messages(self, turn: Turn) -> str:
         said = sorted(turn.messages.select_related("turn"), key=lambda message: message.place)
         return link_to_messages(said)
 
 
-def link_to_messages(said: list[Message]) -> SafeString | str:
+def link_to_messages(said: list[Message]) -> str:
     lines = (
         (
             reverse("admin:conversations_message_change", args=[message.pk]),
@@ -292,23 +290,23 @@ class MessageAdmin(HistoryAdmin):
             preview=Left("text", PREVIEW_CHARACTERS)
         )
 
-    @display(description=_("conversation"))
+    @admin.display(description=_("conversation"))
     def show_conversation(self, message: Message) -> SafeString:
         return link_to_conversation(message.conversation)
 
-    @display(description=_("turn"))
+    @admin.display(description=_("turn"))
     def show_turn(self, message: Message) -> SafeString | str:
         return link("conversations_turn", message.turn_id, message.turn) if message.turn else "–"
 
-    @display(description=_("time"))
+    @admin.display(description=_("time"))
     def show_time(self, message: Message) -> SafeString:
         return unbroken(moment(message.happened_at))
 
-    @display(description=_("text"))
-    def show_text(self, message: Message) -> str:
-        return message.preview  # type: ignore[attr-defined]
+    @admin.display(description=_("text"))
+    def show_text(self, message: Any) -> str:
+        return str(message.preview)
 
-    @display(description=_("state"))
+    @admin.display(description=_("state"))
     def show_state(self, message: Message) -> SafeString:
         return badge(message.get_state_display(), MESSAGE_COLOURS.get(message.state, ""))
 
@@ -360,22 +358,22 @@ class CallbackAdmin(HistoryAdmin):
         read_again(request, [get_object_or_404(Callback.objects.select_related("account"), pk=pk)])
         return HttpResponseRedirect(reverse("admin:conversations_callback_change", args=[pk]))
 
-    @display(description=_("state"))
+    @admin.display(description=_("state"))
     def show_state(self, callback: Callback) -> SafeString:
         return badge(callback.get_state_display(), CALLBACK_COLOURS.get(callback.state, ""))
 
-    @display(description=_("received"))
+    @admin.display(description=_("received"))
     def show_time(self, callback: Callback) -> SafeString:
         return unbroken(moment(callback.received_at))
 
-    @display(description=_("body"))
+    @admin.display(description=_("body"))
     def show_body(self, callback: Callback) -> SafeString:
         try:
             return preformatted(json.dumps(json.loads(callback.body), indent=2, ensure_ascii=False))
         except ValueError:
             return preformatted(callback.body)
 
-    @display(description=_("messages"))
+    @admin.display(description=_("messages"))
     def show_messages(self, callback: Callback) -> SafeString | str:
         return link_to_messages(transcript.messages_of(callback))
 
