@@ -5,6 +5,7 @@ Runs Parley's own commands as anybody would; nothing of Parley is imported here.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
@@ -15,6 +16,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, Self
@@ -112,6 +114,7 @@ class Demo:
         self.var_dir = var_dir
         self.logs = var_dir / "demo-logs"
         self.logs.mkdir(parents=True, exist_ok=True)
+        self._lock = lock(var_dir / "demo.lock")
         self.keys_file = var_dir / "demo.json"
         self.keys = Keys.kept_in(self.keys_file)
         self.apps = [vendor(self.keys) for vendor in VENDORS]
@@ -195,8 +198,11 @@ class Demo:
 
     def _manage(self, *arguments: str) -> None:
         command = self._run(f"manage.py {arguments[0]}", ["manage.py", *arguments])
-        command.wait_for_end()
-        self.processes.remove(command)
+        try:
+            command.wait_for_end()
+        finally:
+            if not command.is_running:
+                self.processes.remove(command)
 
     def _run(self, name: str, command: list[str]) -> Process:
         log = self.logs / f"{name.replace(' ', '-')}.log"
@@ -318,6 +324,16 @@ def choose_ports(port: int) -> tuple[int, int, int]:
         return port, next(near), next(near)
     except StopIteration:
         raise DemoFailed(f"No free ports beside {port}. Choose another: make demo PORT=…") from None
+
+
+def lock(path: Path) -> TextIOWrapper:
+    """Held until we end, however we end.  Raises DemoFailed if another demo has it."""
+    file = path.open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DemoFailed(f"Another demo is running with the data in {path.parent}.") from None
+    return file
 
 
 def is_free(port: int) -> bool:
