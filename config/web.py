@@ -6,18 +6,19 @@ import math
 import signal
 import socket
 import sys
+from typing import Any
 
 import uvicorn
 from django.conf import settings
 
 
-def serve(listener: socket.socket) -> None:
+def serve(listener: socket.socket, application: Any = "config.asgi:application") -> None:
     """Answer what comes in at the socket until SIGTERM, then finish what has begun.  Blocks."""
     # uvicorn repeats the signal when it is done; unanswered it would end the process before the exit
     # handlers, by which the embedded database learns that we left.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     config = uvicorn.Config(
-        "config.asgi:application",
+        application,
         http="httptools",
         loop="uvloop",
         lifespan="on",

@@ -61,7 +61,20 @@ async def _answer(scope: Scope, receive: Any) -> Answer:
         body=body,
         received_at=datetime.now(UTC),
     )
-    return await asyncio.wrap_future(inbox.deliver(path["account"], incoming))
+    return await _answer_of_inbox(path["account"], incoming)
+
+
+async def _answer_of_inbox(account: str, incoming: IncomingCallback) -> Answer:
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Answer] = loop.create_future()
+
+    def settle(given: Answer) -> None:
+        if not answer.done():  # the vendor may have hung up
+            answer.set_result(given)
+
+    # A concurrent.futures.Future, brought into the loop, would cost as much as the rest of the request.
+    inbox.deliver(account, incoming, lambda given: loop.call_soon_threadsafe(settle, given))
+    return await answer
 
 
 async def _read_body(receive: Any) -> bytes:

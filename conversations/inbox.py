@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import queue
 import threading
-from concurrent.futures import Future
+from collections.abc import Callable
 from typing import Final
 
 import structlog
-from django.db import DatabaseError, DataError, IntegrityError, close_old_connections, connection
+from django.db import DatabaseError, DataError, IntegrityError, connection
 
 from bots.clients import find_account, vendor_for
 from bots.errors import CallbackMalformed, CallbackRejected
@@ -23,8 +23,16 @@ log = structlog.get_logger(__name__)
 
 MAX_BATCH: Final = 100  # callbacks a transaction: past this a commit's cost no longer shows
 
-type Delivery = tuple[str, IncomingCallback, Future[Answer]]
-type Opened = tuple[Arrival, IncomingCallback, Future[Answer]]
+type Reply = Callable[[Answer], object]
+type Delivery = tuple[str, IncomingCallback, Reply]
+type Opened = tuple[Arrival, IncomingCallback, Reply]
+
+
+def failure(status: int, reason: str) -> Answer:
+    return Answer(status=status, body={"error": reason})
+
+
+NOT_STORED: Final = failure(503, "this callback could not be stored; send it again")
 
 
 class Inbox:
@@ -35,12 +43,13 @@ class Inbox:
         self._start_lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def deliver(self, account: str, incoming: IncomingCallback) -> Future[Answer]:
-        """The answer to give to the vendor, once there is one.  Does not block."""
+    def deliver(self, account: str, incoming: IncomingCallback, reply: Reply) -> None:
+        """Take a callback in; `reply` hears the answer for the vendor, in another thread.
+
+        Does not block.  Of several answers the first counts.
+        """
         self._ensure_started()
-        answer: Future[Answer] = Future()
-        self._deliveries.put((account, incoming, answer))
-        return answer
+        self._deliveries.put((account, incoming, reply))
 
     def _ensure_started(self) -> None:
         with self._start_lock:
@@ -55,9 +64,9 @@ class Inbox:
                 take_in(batch)
             except Exception:
                 log.exception("callbacks were not taken in")
-                for _, _, answer in batch:
-                    if not answer.done():
-                        answer.set_result(failure(503, "this callback could not be stored; send it again"))
+                connection.close()
+                for _, _, reply in batch:
+                    reply(NOT_STORED)
 
     def _next_batch(self) -> list[Delivery]:
         batch = [self._deliveries.get()]
@@ -71,14 +80,13 @@ class Inbox:
 
 def take_in(batch: list[Delivery]) -> None:
     """Check, read, store and answer a batch."""
-    close_old_connections()
     opened = [opened for delivery in batch if (opened := _open(*delivery))]
     if not opened:
         return
     try:
         store([arrival for arrival, _, _ in opened])
     except DatabaseError:
-        connection.close()  # it may be the connection that broke
+        connection.close()  # which this thread keeps, and which may have broken
         # One callback that the database refuses must not take the others with it.
         for each in opened:
             _store_alone(*each)
@@ -87,28 +95,24 @@ def take_in(batch: list[Delivery]) -> None:
             _acknowledge(*each)
 
 
-def failure(status: int, reason: str) -> Answer:
-    return Answer(status=status, body={"error": reason})
-
-
-def _open(slug: str, incoming: IncomingCallback, answer: Future[Answer]) -> Opened | None:
+def _open(slug: str, incoming: IncomingCallback, reply: Reply) -> Opened | None:
     """The callback, checked and read; None when it was turned away at the door."""
     account = find_account(slug)
     if account is None:
-        answer.set_result(failure(404, "no such account"))
+        reply(failure(404, "no such account"))
         return None
     try:
-        return open_callback(account, incoming), incoming, answer
+        return open_callback(account, incoming), incoming, reply
     except CallbackRejected as error:
         log.warning("callback rejected", account=slug, reason=str(error))
-        answer.set_result(failure(403, str(error)))
+        reply(failure(403, str(error)))
     except CallbackMalformed as error:
         log.warning("callback malformed", account=slug, reason=str(error))
-        answer.set_result(failure(400, str(error)))
+        reply(failure(400, str(error)))
     return None
 
 
-def _store_alone(arrival: Arrival, incoming: IncomingCallback, answer: Future[Answer]) -> None:
+def _store_alone(arrival: Arrival, incoming: IncomingCallback, reply: Reply) -> None:
     try:
         try:
             store([arrival])
@@ -118,10 +122,10 @@ def _store_alone(arrival: Arrival, incoming: IncomingCallback, answer: Future[An
     except DatabaseError:
         log.exception("callback not stored", account=arrival.account.slug)
         connection.close()
-        answer.set_result(failure(503, "this callback could not be stored; send it again"))
+        reply(NOT_STORED)
     else:
-        _acknowledge(arrival, incoming, answer)
+        _acknowledge(arrival, incoming, reply)
 
 
-def _acknowledge(arrival: Arrival, incoming: IncomingCallback, answer: Future[Answer]) -> None:
-    answer.set_result(vendor_for(arrival.account).answer(incoming))
+def _acknowledge(arrival: Arrival, incoming: IncomingCallback, reply: Reply) -> None:
+    reply(vendor_for(arrival.account).answer(incoming))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 
 from bots.models import LanguageModel, Robot, VendorAccount
@@ -16,7 +16,7 @@ from bots.models import LanguageModel, Robot, VendorAccount
 
 def new_public_id() -> str:
     """An id for addresses and the API: opaque, and too many to guess."""
-    return get_random_string(16)
+    return secrets.token_urlsafe(12)  # 16 characters
 
 
 class Callback(models.Model):

@@ -1,19 +1,18 @@
 """A callback becomes messages and a waiting turn: one transaction, acknowledged only after its commit.
 
 Everything works on lists, because what arrives while a commit is under way is committed together with
-the next (`inbox.py`).  No statement needs to know which rows were new: a repeat changes nothing, and a
-turn is queued wherever a message is unanswered and none is waiting.
+the next (`inbox.py`).  A repeat changes nothing: a turn is queued where a message was new and none is
+waiting.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
-from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db import connection, transaction
 from django.utils import timezone
 
 from bots.clients import vendor_for
@@ -21,7 +20,7 @@ from bots.errors import CallbackMalformed
 from bots.events import Content, Event, Ignored, MessageReceived
 from bots.models import Robot, VendorAccount
 from bots.vendors.base import IncomingCallback, Vendor
-from conversations import tasks
+from conversations import bulk, tasks
 from conversations.models import Callback, Conversation, Message, Turn
 
 log = structlog.get_logger(__name__)
@@ -29,6 +28,10 @@ log = structlog.get_logger(__name__)
 # What is worth keeping of a request; everything else may hold secrets of a proxy on the way.
 KEPT_HEADERS: Final = ("content-type", "user-agent")
 SIGNATURE_PARAMETERS: Final = ("sign", "signature", "usersig", "token")
+
+# PostgreSQL checks foreign keys by plans that it keeps as long as the connection lives.  One from a time
+# when the table of jobs was all but empty would read it from end to end for each job of a later burst.
+NO_TABLE_SCANS: Final = "SET LOCAL enable_seqscan = off"
 
 type RobotKey = tuple[int, str]  # account, the robot's user id at the vendor
 
@@ -48,7 +51,7 @@ def open_callback(account: VendorAccount, incoming: IncomingCallback) -> Arrival
     vendor.check(incoming)
     events, state, note = read_events(vendor, incoming)
     callback = Callback(
-        account=account,
+        account_id=account.pk,
         delivery_id=vendor.delivery_id(incoming),
         event=vendor.event_name(incoming),
         received_at=incoming.received_at,
@@ -91,8 +94,14 @@ def unreadable(arrival: Arrival, error: Exception) -> Arrival:
 
 def store(arrivals: Sequence[Arrival]) -> None:
     """Store callbacks and all that follows from them: all or nothing."""
-    with transaction.atomic():
-        Callback.objects.bulk_create([arrival.callback for arrival in arrivals], ignore_conflicts=True)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(NO_TABLE_SCANS)
+        bulk.insert(
+            Callback,
+            [vars(arrival.callback) for arrival in arrivals],
+            on_conflict="DO NOTHING",
+            returning="id",
+        )
         record([(arrival.account, event) for arrival in arrivals for event in arrival.events])
 
 
@@ -128,29 +137,37 @@ def record(heard: Iterable[tuple[VendorAccount, Event]]) -> None:
     if not addressed:
         return
     conversations = _conversations_of(addressed)
-    Message.objects.bulk_create(
-        [_message(conversations[_place(robot, event)], event) for robot, event in addressed],
-        ignore_conflicts=True,
+    new = bulk.insert(
+        Message,
+        [_message(conversations[_place(robot, event)].id, event) for robot, event in addressed],
+        on_conflict="DO NOTHING",
+        returning="conversation_id",
     )
-    queue_turns([conversation.pk for conversation in conversations.values()])
+    answered = {conversation.id for conversation in conversations.values() if conversation.is_answered}
+    queue_turns(answered.intersection(conversation_id for (conversation_id,) in new))
 
 
-def queue_turns(conversation_ids: Sequence[int]) -> None:
-    """Make sure that a turn waits, with a job to run it, wherever a robot owes an answer."""
-    unanswered = Message.objects.filter(conversation=OuterRef("pk"), sender=Message.Sender.USER, turn=None)
-    waiting = Turn.objects.filter(conversation=OuterRef("pk"), state=Turn.State.WAITING)
-    owing = Conversation.objects.filter(
-        Exists(unanswered),
-        ~Exists(waiting),
-        pk__in=conversation_ids,
-        owner=Conversation.Owner.ROBOT,
-        robot__enabled=True,
-    ).values_list("pk", flat=True)
-    turns = Turn.objects.bulk_create([Turn(conversation_id=pk) for pk in owing])
-    tasks.defer_answers([turn.conversation_id for turn in turns])
+def queue_turns(conversation_ids: Collection[int]) -> None:
+    """Make sure that a turn waits in each conversation, with a job to run it."""
+    if not conversation_ids:
+        return
+    queued = bulk.insert(
+        Turn,
+        [{"conversation_id": conversation_id} for conversation_id in conversation_ids],
+        on_conflict="DO NOTHING",  # one is waiting
+        returning="conversation_id",
+    )
+    tasks.defer_answers([conversation_id for (conversation_id,) in queued])
 
 
 type Place = tuple[int, str, str]  # robot, kind of address, the vendor's id of the address
+
+
+class Found(NamedTuple):
+    """A conversation that something was said in."""
+
+    id: int
+    is_answered: bool  # by the robot, that is
 
 
 def _place(robot: Robot, event: MessageReceived) -> Place:
@@ -163,43 +180,52 @@ def _robots_among(spoken: Iterable[tuple[VendorAccount, MessageReceived]]) -> di
     user_ids = {user_id for _, event in spoken for user_id in (event.robot_id, event.sender_id)}
     if not user_ids:
         return {}
-    robots = Robot.objects.filter(account__in=accounts, user_id__in=user_ids).only("account_id", "user_id")
+    robots = (
+        Robot.objects.filter(account__in=accounts, user_id__in=user_ids)
+        .only("account_id", "user_id", "enabled")
+        .order_by()
+    )
     return {(robot.account_id, robot.user_id): robot for robot in robots}
 
 
-def _conversations_of(addressed: Iterable[tuple[Robot, MessageReceived]]) -> dict[Place, Conversation]:
+def _conversations_of(addressed: Iterable[tuple[Robot, MessageReceived]]) -> dict[Place, Found]:
     """The conversations of these messages, made where missing, their rows locked until the commit.
 
     The lock keeps a turn from being taken, and another batch from queueing one, meanwhile.  All
     batches lock in the same order, so they cannot block one another for good.
     """
     now = timezone.now()
-    places = sorted({_place(robot, event) for robot, event in addressed})
-    conversations = Conversation.objects.bulk_create(
+    enabled = {robot.pk for robot, _ in addressed if robot.enabled}
+    rows = bulk.insert(
+        Conversation,
         [
-            Conversation(robot_id=robot_id, kind=kind, peer_id=peer_id, last_message_at=now)
-            for robot_id, kind, peer_id in places
+            {"robot_id": robot_id, "kind": kind, "peer_id": peer_id, "last_message_at": now}
+            for robot_id, kind, peer_id in sorted({_place(robot, event) for robot, event in addressed})
         ],
-        update_conflicts=True,
-        unique_fields=["robot", "kind", "peer_id"],
-        update_fields=["last_message_at"],
+        on_conflict="(robot_id, kind, peer_id) DO UPDATE SET last_message_at = excluded.last_message_at",
+        returning="robot_id, kind, peer_id, id, owner",
     )
-    return dict(zip(places, conversations, strict=True))
+    return {
+        (robot_id, kind, peer_id): Found(
+            id=conversation_id, is_answered=owner == Conversation.Owner.ROBOT and robot_id in enabled
+        )
+        for robot_id, kind, peer_id, conversation_id, owner in rows
+    }
 
 
-def _message(conversation: Conversation, event: MessageReceived) -> Message:
-    return Message(
-        conversation=conversation,
-        sender=Message.Sender.USER,
-        sender_id=event.sender_id,
-        kind=event.content.kind,
-        text=event.content.text,
-        extra=_extra(event.content),
-        state=Message.State.RECEIVED,
-        vendor_message_id=event.vendor_message_id,
-        happened_at=event.happened_at,
-        order=event.order,
-    )
+def _message(conversation_id: int, event: MessageReceived) -> dict[str, object]:
+    return {
+        "conversation_id": conversation_id,
+        "sender": Message.Sender.USER,
+        "sender_id": event.sender_id,
+        "kind": event.content.kind,
+        "text": event.content.text,
+        "extra": _extra(event.content),
+        "state": Message.State.RECEIVED,
+        "vendor_message_id": event.vendor_message_id,
+        "happened_at": event.happened_at,
+        "order": event.order,
+    }
 
 
 def _extra(content: Content) -> dict[str, object]:

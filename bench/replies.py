@@ -1,0 +1,193 @@
+"""How far behind the model its words reach the user, with one worker process that holds many replies."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import psutil
+import psycopg
+
+from bench import callbacks, stage
+from bench.errors import Failed
+from bench.http import ServerConnection
+from bench.simulated import Reply, Script, Simulated
+from bench.table import Row, judged, ms, percentile
+
+CONCURRENCY: Final = 400
+REPLIES: Final = 300
+TURNS: Final = 60
+WINDOW_S: Final = 6.0  # in which all replies are under way
+PATIENCE_S: Final = 90.0
+COMMITTED: Final = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
+
+SHORT: Final = Script(first_after_s=0.05, chunks=3, interval_s=0.1)
+numbers = itertools.count(1)
+
+
+def long_answer() -> Script:
+    """Ten chunks a second for ten to fifteen seconds."""
+    return Script(first_after_s=0.3, chunks=random.randint(100, 150), interval_s=0.1)
+
+
+def short_answer() -> Script:
+    return SHORT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What the worker and the database did for a crowd of replies."""
+
+    cpu_s: float
+    rss_mb: float
+    transactions_per_frame: float
+
+
+def measure() -> list[Row]:
+    stage.clear()
+    with socket.create_server(("127.0.0.1", 0)) as cloud, socket.create_server(("127.0.0.1", 0)) as model:
+        stage.configure(cloud_port=cloud.getsockname()[1], model_port=model.getsockname()[1])
+        work = ("manage.py", "work", f"--concurrency={CONCURRENCY}")
+        with (
+            stage.serving("web", ("manage.py", "web"), core=stage.OTHER_CORE) as port,
+            stage.Process("worker", work, core=stage.SERVER_CORE) as worker,
+        ):
+            return asyncio.run(converse(cloud, model, port, psutil.Process(worker.pid)))
+
+
+async def converse(
+    cloud: socket.socket, model: socket.socket, port: int, worker: psutil.Process
+) -> list[Row]:
+    simulated = Simulated(short_answer)
+    async with AsyncExitStack() as servers:
+        loop = asyncio.get_running_loop()
+        for listener, handle in ((cloud, simulated.take), (model, simulated.complete)):
+            server = await loop.create_server(partial(ServerConnection, handle), sock=listener)
+            await servers.enter_async_context(server)
+        async with asyncio.timeout(PATIENCE_S):
+            await ask(port, simulated, "first")  # everything has started when it is answered
+            await simulated.replies["first"].is_finished.wait()
+        one_by_one = await take_turns(port, simulated)
+        simulated.next_script = long_answer
+        many, work = await crowd(port, simulated, worker)
+    return [*rows_of_turns(one_by_one), *rows_of_crowd(many, simulated.most_at_once, work)]
+
+
+async def ask(port: int, simulated: Simulated, user: str) -> None:
+    """Let a user write to the robot, by a callback."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    with closing(writer):
+        writer.write(callbacks.request(user, next(numbers)))
+        status = await reader.readline()
+    if b" 200 " not in status:
+        raise Failed(f"a callback was answered {status!r}")
+
+
+async def take_turns(port: int, simulated: Simulated) -> list[Reply]:
+    """One user after the other; each waits for the first words of their reply, then the next writes."""
+    users = [f"single-{number}" for number in range(TURNS)]
+    for user in users:
+        await ask(port, simulated, user)
+        async with asyncio.timeout(PATIENCE_S):
+            await simulated.replies[user].has_words.wait()
+    return await finished(simulated, users)
+
+
+async def crowd(port: int, simulated: Simulated, worker: psutil.Process) -> tuple[list[Reply], Work]:
+    """All users at once."""
+    users = [f"crowd-{number}" for number in range(REPLIES)]
+    cpu_before = worker.cpu_times()
+    await asyncio.gather(*(ask(port, simulated, user) for user in users))
+    replies = [simulated.replies[user] for user in users]
+    async with asyncio.timeout(PATIENCE_S):
+        await asyncio.gather(*(reply.has_words.wait() for reply in replies))
+    transactions, frames = await committed(), count_frames(replies)
+    await asyncio.sleep(WINDOW_S)
+    transactions, frames = await committed() - transactions, count_frames(replies) - frames
+    rss = worker.memory_info().rss
+    await finished(simulated, users)
+    cpu = worker.cpu_times()
+    return replies, Work(
+        cpu_s=cpu.user + cpu.system - cpu_before.user - cpu_before.system,
+        rss_mb=rss / 1e6,
+        transactions_per_frame=transactions / frames,
+    )
+
+
+async def finished(simulated: Simulated, users: Iterable[str]) -> list[Reply]:
+    replies = [simulated.replies[user] for user in users]
+    async with asyncio.timeout(PATIENCE_S):
+        await asyncio.gather(*(reply.is_finished.wait() for reply in replies))
+    return replies
+
+
+async def committed() -> int:
+    """Transactions in the database so far.  A statement outside a transaction is one."""
+    async with await psycopg.AsyncConnection.connect(**stage.database(), autocommit=True) as database:
+        cursor = await database.execute(COMMITTED)
+        row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def count_frames(replies: Iterable[Reply]) -> int:
+    return sum(len(reply.frames) for reply in replies)
+
+
+def lags(reply: Reply, edit_interval_s: float) -> Iterator[float]:
+    """How late each frame with new words was: after the model said the first of them, or after the
+    vendor took another edit, whichever came later."""
+    shown, edited_at = 0, float("-inf")
+    for frame in reply.frames:
+        if frame.length > shown:
+            said_at = next(said.at for said in reply.said if said.length > shown)
+            yield frame.at - max(said_at, edited_at + edit_interval_s)
+            shown = frame.length
+        if frame.length:
+            edited_at = frame.at
+
+
+def rows_of_turns(replies: Sequence[Reply]) -> list[Row]:
+    added = [first_words_at(reply) - reply.said[0].at for reply in replies]
+    return [
+        Row(
+            f"model's first token to first frame with words, {len(added)} turns, p50 / p99",
+            f"{ms(percentile(added, 50))} / {ms(percentile(added, 99))}",
+        )
+    ]
+
+
+def first_words_at(reply: Reply) -> float:
+    return next(frame.at for frame in reply.frames if frame.length)
+
+
+def rows_of_crowd(replies: Sequence[Reply], at_once: int, work: Work) -> list[Row]:
+    from bots.vendors import vendor_class
+
+    interval_s = vendor_class("tencent").edit_interval_s
+    late = [lag for reply in replies for lag in lags(reply, interval_s)]
+    endings = [reply.frames[-1].at - reply.ended_at for reply in replies]
+    streamed_s = sum(reply.ended_at - reply.said[0].at for reply in replies)
+    p50, p99 = percentile(late, 50), percentile(late, 99)
+    what = f"one worker, {at_once} streaming replies at once"
+    return [
+        Row(
+            f"{what}: frame behind the model, p50 / p99 / max ({len(late):,} frames)",
+            f"{ms(p50)} / {ms(p99)} / {ms(max(late))}",
+            judged("p99 <= 300 ms", is_met=p99 <= 0.3),
+        ),
+        Row(
+            f"{what}: last frame after the model's end, p50 / p99",
+            f"{ms(percentile(endings, 50))} / {ms(percentile(endings, 99))}",
+        ),
+        Row(f"{what}: CPU for one second of one stream", ms(work.cpu_s / streamed_s)),
+        Row(f"{what}: resident memory", f"{work.rss_mb:.0f} MB"),
+        Row(f"{what}: database transactions a frame", f"{work.transactions_per_frame:.1f}"),
+    ]

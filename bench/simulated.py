@@ -1,0 +1,127 @@
+"""A model and a Tencent cloud in this process, which note by one clock what is said and what arrives."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from bench.http import Transport, answer, chunk
+
+HEAD: Final = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+DONE: Final = chunk(b"data: [DONE]\n\n") + chunk(b"")
+USAGE: Final = {"choices": [], "usage": {"prompt_tokens": 20, "completion_tokens": 100}}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The model's answer at one moment."""
+
+    at: float  # by time.perf_counter(), as all times here
+    length: int  # characters so far
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What one call of the vendor's API made of a message."""
+
+    at: float
+    length: int
+    is_finished: bool
+
+
+@dataclass
+class Reply:
+    """One reply as the model said it and as it arrived."""
+
+    said: list[Said] = field(default_factory=list)
+    ended_at: float = 0.0
+    frames: list[Frame] = field(default_factory=list)
+    has_words: asyncio.Event = field(default_factory=asyncio.Event)
+    is_finished: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Script:
+    """How the model answers: a first chunk after a while, then one after the other."""
+
+    first_after_s: float
+    chunks: int
+    interval_s: float
+
+
+class Simulated:
+    """Users write their own name, so that the model knows whose reply it gives."""
+
+    def __init__(self, next_script: Callable[[], Script]) -> None:
+        self.next_script = next_script
+        self.replies: defaultdict[str, Reply] = defaultdict(Reply)
+        self.most_at_once = 0
+        self._streams = 0
+        self._numbers = itertools.count(1)
+
+    # The model
+
+    def complete(self, url: str, body: bytes, transport: Transport) -> None:
+        user = json.loads(body)["messages"][-1]["content"]
+        self._streams += 1
+        self.most_at_once = max(self.most_at_once, self._streams)
+        transport.write(HEAD)
+        script = self.next_script()
+        due_at = time.perf_counter() + script.first_after_s
+        self._say_at(due_at, transport, self.replies[user], script, 0)
+
+    def _say_at(self, due_at: float, transport: Transport, reply: Reply, script: Script, index: int) -> None:
+        pause = due_at - time.perf_counter()
+        asyncio.get_running_loop().call_later(pause, self._say, due_at, transport, reply, script, index)
+
+    def _say(self, due_at: float, transport: Transport, reply: Reply, script: Script, index: int) -> None:
+        if index == script.chunks:
+            reply.ended_at = time.perf_counter()
+            transport.write(chunk(event(USAGE)) + DONE)
+            self._streams -= 1
+            return
+        words = f"word {index}, "
+        length = len(words) + (reply.said[-1].length if reply.said else 0)
+        reply.said.append(Said(time.perf_counter(), length))
+        reason = "stop" if index == script.chunks - 1 else None
+        transport.write(chunk(event({"choices": [{"delta": {"content": words}, "finish_reason": reason}]})))
+        self._say_at(due_at + script.interval_s, transport, reply, script, index + 1)
+
+    # The cloud
+
+    def take(self, url: str, body: bytes, transport: Transport) -> None:
+        at = time.perf_counter()
+        message = json.loads(body)
+        reply = self.replies[message["To_Account"]]
+        frame = read_frame(at, message)
+        reply.frames.append(frame)
+        if frame.length:
+            reply.has_words.set()
+        if frame.is_finished:
+            reply.is_finished.set()
+        transport.write(answer(json.dumps(self._receipt()).encode()))
+
+    def _receipt(self) -> dict[str, Any]:
+        now = int(time.time())
+        return {
+            "ActionStatus": "OK",
+            "ErrorCode": 0,
+            "ErrorInfo": "",
+            "MsgTime": now,
+            "MsgKey": f"{next(self._numbers)}_1_{now}",
+        }
+
+
+def read_frame(at: float, message: dict[str, Any]) -> Frame:
+    content = json.loads(message["MsgBody"][0]["MsgContent"]["Data"])
+    return Frame(at, sum(map(len, content["chunks"])), content["isFinished"] == 1)
+
+
+def event(data: dict[str, Any]) -> bytes:
+    return b"data: %s\n\n" % json.dumps(data).encode()
