@@ -31,7 +31,7 @@ lint:
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy .
 	$(BIN)/python manage.py makemigrations --check --dry-run
-	$(BIN)/python bin/check-translations
+	$(BIN)/python bin/check_translations.py
 
 format:
 	@bin/setup dev

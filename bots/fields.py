@@ -35,6 +35,10 @@ class EncryptedField(TextField):
 
     descriptor_class = SecretAttribute
 
+    if TYPE_CHECKING:  # what django-stubs goes by
+        _pyi_private_set_type: Any
+        _pyi_private_get_type: Any
+
     def wrap(self, value: Any) -> Any:
         """The value in a type whose repr() says nothing."""
         raise NotImplementedError
@@ -98,5 +102,5 @@ class EncryptedJSONField(EncryptedField):
             raise ValidationError("This is not a JSON object.", code="invalid")
         return python
 
-    def formfield(self, **kwargs: Any) -> forms.Field | None:  # type: ignore[override]
+    def formfield(self, **kwargs: Any) -> forms.Field | None:
         return super().formfield(**{"form_class": forms.JSONField, "widget": forms.Textarea, **kwargs})

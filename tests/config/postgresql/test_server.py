@@ -177,7 +177,7 @@ def test_keeps_what_is_committed(place: Place) -> None:
 
     with psycopg.connect(**parameters) as connection:  # type: ignore[arg-type]
         names = ("fsync", "synchronous_commit", "full_page_writes", "listen_addresses", "server_encoding")
-        values = [connection.execute(f"SHOW {name}").fetchone() for name in names]  # type: ignore[arg-type]
+        values = [connection.execute(f"SHOW {name}").fetchone() for name in names]
 
     assert values == [("on",), ("on",), ("on",), ("",), ("UTF8",)]
 
