@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
@@ -98,6 +99,24 @@ def preformatted(text: str) -> SafeString:
     return format_html('<pre class="whitespace-pre-wrap break-all text-xs font-mono">{}</pre>', text)
 
 
+class TimeFilter(RangeDateTimeFilter):
+    """A span of time, in the site's zone.  A date without a time is the whole day."""
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        bounds = {"gte": self.bound("from", time.min), "lte": self.bound("to", time.max)}
+        return rows.filter(**{f"{self.field_path}__{name}": at for name, at in bounds.items() if at})
+
+    def bound(self, end: str, usual: time) -> datetime | None:
+        day, clock = (self.used_parameters.get(f"{self.field_path}_{end}_{part}") for part in (0, 1))
+        try:
+            date = forms.DateField().clean(day)
+            return timezone.make_aware(
+                datetime.combine(date, forms.TimeField(required=False).clean(clock) or usual)
+            )
+        except forms.ValidationError:
+            return None
+
+
 @admin.register(Conversation)
 class ConversationAdmin(HistoryAdmin):
     list_display = ("peer_id", "show_robot", "show_account", "kind", "owner", "show_time")
@@ -106,7 +125,7 @@ class ConversationAdmin(HistoryAdmin):
         ("robot__account", RelatedDropdownFilter),
         ("robot", AutocompleteSelectFilter),
         ("owner", ChoicesDropdownFilter),
-        ("last_message_at", RangeDateTimeFilter),
+        ("last_message_at", TimeFilter),
     )
     search_fields = ("peer_id__startswith", "public_id__exact")
     search_help_text = _("The beginning of a user's id, or the id of a conversation.")
@@ -161,7 +180,7 @@ class TurnAdmin(HistoryAdmin):
         ("conversation__robot", AutocompleteSelectFilter),
         ("state", ChoicesDropdownFilter),
         ("model", RelatedDropdownFilter),
-        ("queued_at", RangeDateTimeFilter),
+        ("queued_at", TimeFilter),
     )
     search_fields = ("conversation__peer_id__startswith", "conversation__public_id__exact")
     search_help_text = _("The beginning of a user's id, or the id of a conversation.")
@@ -210,7 +229,7 @@ class TurnAdmin(HistoryAdmin):
 
     @admin.display(description=_("cost"))
     def show_cost(self, turn: Turn) -> SafeString:
-        return unbroken(f"{turn.cost.normalize():f} {turn.currency}" if turn.currency else "–")
+        return unbroken(f"{transcript.amount(turn.cost)} {turn.currency}" if turn.currency else "–")
 
     @admin.display(description=_("timings"))
     def show_timings(self, turn: Turn) -> str:
@@ -320,7 +339,7 @@ class CallbackAdmin(HistoryAdmin):
     list_filter = (
         ("account", RelatedDropdownFilter),
         ("state", ChoicesDropdownFilter),
-        ("received_at", RangeDateTimeFilter),
+        ("received_at", TimeFilter),
     )
     search_fields = ("delivery_id__exact",)
     search_help_text = _("A delivery id.")

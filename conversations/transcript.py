@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Final
 
 from django.db.models import Q
@@ -87,6 +88,11 @@ def timings(turn: Turn) -> list[tuple[str, float]]:
         (_("in all"), turn.queued_at, turn.ended_at),
     )
     return [(name, seconds(start, end)) for name, start, end in spans if start and end]
+
+
+def amount(cost: Decimal) -> str:
+    """As many digits as there are, for a turn may cost a hundredth of a cent."""
+    return f"{cost.normalize():f}"
 
 
 def seconds(start: datetime, end: datetime) -> float:

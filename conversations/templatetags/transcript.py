@@ -4,11 +4,12 @@ from django import template
 from django.utils.translation import gettext as _
 
 from conversations.models import Message, Turn
-from conversations.transcript import link_of, timings
+from conversations.transcript import amount, link_of, timings
 
 register = template.Library()
 register.filter("timings", timings)
 register.filter("link", link_of)
+register.filter("amount", amount)
 
 COLOURS = {
     Turn.State.DONE: "success",
