@@ -10,6 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from config.environment import WrongValue
 from config.postgresql import places, server
+from config.postgresql.places import PORT
 
 EXAMPLE = "postgresql://user:password@host:5432/name"
 
@@ -34,7 +35,8 @@ def from_url(url: str) -> dict[str, Any]:
         raise WrongValue("DATABASE_URL", f"Parley runs on PostgreSQL only, as in {EXAMPLE}")
     try:
         parts = conninfo_to_dict(url)
-    except ProgrammingError:  # its message may quote the address, and the password with it
+        [int(port) for port in str(parts.get("port") or PORT).split(",")]
+    except (ProgrammingError, ValueError):  # its message may quote the address, and the password with it
         raise WrongValue("DATABASE_URL", f"not an address such as {EXAMPLE}") from None
     if not parts.get("dbname"):
         raise WrongValue("DATABASE_URL", f"names no database, as in {EXAMPLE}")
@@ -53,6 +55,6 @@ def embedded_in(var_dir: Path) -> dict[str, Any]:
         "NAME": server.DATABASE,
         "USER": server.SUPERUSER,
         "HOST": str(places.socket_dir_of(data_dir)),
-        "PORT": places.PORT,  # always said, or libpq would take PGPORT
+        "PORT": PORT,  # always said, or libpq would take PGPORT
         "DATA_DIR": str(data_dir),
     }

@@ -13,10 +13,11 @@ from typing import Any, Final
 import structlog
 from structlog.types import EventDict, Processor
 
+from bots.crypto import MASK, SecretDict, SecretText
+
 FORMATS: Final = ("console", "json")
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
-MASK: Final = "••••"
 WORDS: Final = (  # of secrets
     r"usersig|signature|token|password|passwd|authorization|credentials?"
     r"|(?:secret|api|credentials?)[_-]?keys?|secret"
@@ -44,6 +45,7 @@ def configure(*, form: str, level: str) -> dict[str, Any]:
             structlog.stdlib.filter_by_level,
             *shared,
             structlog.stdlib.PositionalArgumentsFormatter(),
+            mask_secrets,  # here too, for handlers of others that show what reaches the formatter
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -106,6 +108,10 @@ def mask_secrets(logger: object, method: str, event: EventDict) -> EventDict:
 
 def _masked(name: str, value: Any) -> Any:
     match value:
+        case SecretText():
+            return MASK
+        case SecretDict():
+            return dict.fromkeys(value, MASK)
         case str():
             return MASK if value and SECRET_NAME.search(name) else mask_text(value)
         case dict():
