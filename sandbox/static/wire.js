@@ -70,13 +70,15 @@ const DESCRIBED = {
 function sent(request) {
   const content = request?.MsgBody?.[0]?.MsgContent;
   if (!content) return "";
-  if (content.Text !== undefined) return `text, ${content.Text.length} characters`;
+  if (content.Text !== undefined) return `text, ${characters(content.Text)}`;
   const data = chatbotData(content.Data);
   if (!data) return "custom";
   if (data.src === 23) return `error: ${data.errorInfo}`;
   const text = (data.chunks ?? []).join("");
-  return `${text.length} characters${data.isFinished === 1 ? ", finished" : ""}`;
+  return `${characters(text)}${data.isFinished === 1 ? ", finished" : ""}`;
 }
+
+const characters = (text) => `${text.length} ${text.length === 1 ? "character" : "characters"}`;
 
 function chatbotData(text) {
   try {
