@@ -225,6 +225,8 @@ class Message(models.Model):
         indexes: ClassVar = [
             # The last messages of a conversation: its page, and the model's history.
             models.Index(fields=["conversation", "-id"], name="message_latest"),
+            # The admin's "what failed".
+            models.Index(fields=["-id"], condition=Q(state="failed"), name="message_failed"),
             # What a turn has still to claim.
             models.Index(
                 fields=["conversation"], condition=Q(sender="user", turn=None), name="message_unanswered"

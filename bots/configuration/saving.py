@@ -71,9 +71,11 @@ def rules_of(route: Route) -> list[RuleDraft]:
 
 
 def replace_rules(route: Route, rules: Sequence[RuleDraft]) -> None:
-    route.rules.all().delete()
     for position, draft in enumerate(rules):
-        rule = Rule.objects.create(route=route, position=position, when=draft.when)
+        # The row stays, so that a turn that reads the route meanwhile does not find a rule without models.
+        rule, _ = Rule.objects.update_or_create(route=route, position=position, defaults={"when": draft.when})
+        rule.choices.all().delete()
         RuleModel.objects.bulk_create(
             RuleModel(rule=rule, model=model, position=place) for place, model in enumerate(draft.models)
         )
+    route.rules.filter(position__gte=len(rules)).delete()

@@ -365,6 +365,12 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="message",
             index=models.Index(
+                condition=models.Q(("state", "failed")), fields=["-id"], name="message_failed"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="message",
+            index=models.Index(
                 condition=models.Q(("sender", "user"), ("turn", None)),
                 fields=["conversation"],
                 name="message_unanswered",
