@@ -1,0 +1,84 @@
+"""The whole, as a person sees it in a browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from sandbox.driver import Sandbox
+from tests.support.parley import ADMIN, Parley, words
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1300, "height": 900})
+    page = context.new_page()
+    yield page
+    context.close()
+
+
+def open_chat(page: Page, parley: Parley) -> None:
+    address = urlencode({"app": parley.app.id, "robot": "@RBT#browsed"})
+    page.goto(f"{parley.sandbox.url}/?{address}")
+
+
+def say(page: Page, text: str) -> None:
+    page.get_by_label("Message").fill(text)
+    page.get_by_role("button", name="Send", exact=True).click()
+
+
+def log_in(page: Page, parley: Parley) -> None:
+    page.goto(f"{parley.url}/")
+    page.get_by_label("Username").fill(ADMIN)
+    page.get_by_label("Password").fill(parley.admin_password)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{parley.url}/admin/")
+
+
+def test_an_answer_streams_into_the_chat_page(page: Page, parley: Parley, sandbox: Sandbox) -> None:
+    sandbox.model.script(words(30), match="Stream", chunk_delay_s=0.2)
+    open_chat(page, parley)
+
+    say(page, "Stream, please")
+
+    growing = page.locator("article[data-state=growing]")
+    growing.get_by_text("word1").wait_for()
+    early = growing.inner_text()
+    page.locator("article[data-state=finished]").get_by_text(words(30)).wait_for()
+    assert words(30).startswith(re.sub(r"\W+$", "", early.split("\n")[0]))
+
+
+def test_a_persona_changed_in_the_admin_shows_in_the_next_answer(page: Page, parley: Parley) -> None:
+    log_in(page, parley)
+    page.goto(f"{parley.url}/admin/bots/robot/?q=browsed")
+    page.get_by_role("link", name="Bea").first.click()
+
+    page.get_by_label("Persona").fill("You are a poet.")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("was changed successfully")).to_be_visible()
+
+    open_chat(page, parley)
+    say(page, "Who are you now?")
+    page.get_by_text("(You are a poet.) You said: Who are you now?").wait_for()
+
+
+def test_the_conversation_page_shows_what_was_said_and_how_long_it_took(page: Page, parley: Parley) -> None:
+    user = parley.user("browsed")
+    user.ask("Can you be seen?")
+    log_in(page, parley)
+    page.goto(f"{parley.url}/admin/conversations/conversation/?q={user.id}")
+
+    page.get_by_role("link", name=user.id).first.click()
+
+    expect(page.get_by_text("Can you be seen?", exact=True)).to_be_visible()
+    expect(page.get_by_text("You said: Can you be seen?")).to_be_visible()
+    turn = page.locator(".turn")
+    expect(turn).to_contain_text("done")
+    expect(turn).to_contain_text("fast")
+    expect(turn).to_contain_text("tokens")
