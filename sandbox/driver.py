@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import os
 import secrets
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
@@ -215,33 +216,31 @@ class Sandbox:
     """The simulated clouds, and a scripted model beside them."""
 
     def __init__(
-        self, url: str, model: ScriptedModel | None = None, processes: Iterable[Process] = ()
+        self, url: str, model: ScriptedModel | None = None, belongings: ExitStack | None = None
     ) -> None:
         self.url = url
         self._model = model
-        self._processes = list(processes)
+        self._belongings = belongings or ExitStack()  # what ends with it
         self._http = httpx.Client(base_url=f"{url}/_sandbox", trust_env=False, timeout=90)
 
     @classmethod
     def start(cls, *, logs: Path | None = None, state: Path | None = None) -> Sandbox:
         """Start both processes on free ports.  What they print goes into the folder `logs`."""
-        folder = logs or Path(tempfile.mkdtemp(prefix="sandbox-"))
-        api_key = f"sk-sandbox-{secrets.token_hex(8)}"
-        kept = ["--state", str(state)] if state else []
-        cloud = Process("cloud", ["-m", "sandbox", "cloud", *kept], log=folder / "cloud.log")
-        model = Process(
-            "scripted model",
-            ["-m", "sandbox", "scripted-model"],
-            log=folder / "scripted-model.log",
-            environment={**os.environ, "MODEL_API_KEY": api_key},
-        )
-        try:
-            urls = [process.wait_for_url(START_TIMEOUT_S) for process in (cloud, model)]
-        except BaseException:
-            cloud.stop()
-            model.stop()
-            raise
-        return cls(urls[0], ScriptedModel(urls[1], api_key), [cloud, model])
+        with ExitStack() as belongings:
+            folder = logs or Path(belongings.enter_context(TemporaryDirectory(prefix="sandbox-")))
+            api_key = f"sk-sandbox-{secrets.token_hex(8)}"
+            kept = ["--state", str(state)] if state else []
+            cloud = Process("cloud", ["-m", "sandbox", "cloud", *kept], log=folder / "cloud.log")
+            belongings.callback(cloud.stop)
+            model = Process(
+                "scripted model",
+                ["-m", "sandbox", "scripted-model"],
+                log=folder / "scripted-model.log",
+                environment={**os.environ, "MODEL_API_KEY": api_key},
+            )
+            belongings.callback(model.stop)
+            cloud_url, model_url = (process.wait_for_url(START_TIMEOUT_S) for process in (cloud, model))
+            return cls(cloud_url, ScriptedModel(model_url, api_key), belongings.pop_all())
 
     @property
     def model(self) -> ScriptedModel:
@@ -309,10 +308,7 @@ class Sandbox:
         self._http.close()
         if self._model is not None:
             self._model.close()
-        for process in self._processes:
-            process.ask_to_stop()
-        for process in self._processes:
-            process.stop()
+        self._belongings.close()
 
     def __enter__(self) -> Self:
         return self
