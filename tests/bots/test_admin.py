@@ -283,3 +283,9 @@ def test_no_page_of_the_admin_shows_a_secret(admin_client: Client, robot: Robot)
         waiting |= {link for link in found if "logout" not in link} - seen
     assert {change_url(robot.account), change_url(LanguageModel.objects.get())} <= seen
     assert len(seen) > 30
+
+
+def test_the_admin_speaks_the_browsers_language(admin_client: Client, robot: Robot) -> None:
+    page = admin_client.get(change_url(robot), headers={"accept-language": "zh-hans"}).content.decode()
+    for told in ("机器人配置", "保存并重新注册", "模型的系统提示词"):
+        assert told in page
