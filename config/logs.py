@@ -15,8 +15,8 @@ from structlog.types import EventDict, Processor
 
 from bots.crypto import MASK, SecretDict, SecretText
 
-FORMATS: Final = ("console", "json")
-LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+FORMATS: Final[tuple[str, ...]] = ("console", "json")
+LEVELS: Final[tuple[str, ...]] = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 WORDS: Final = (  # of secrets
     r"usersig|signature|token|password|passwd|authorization|credentials?"

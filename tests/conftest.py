@@ -59,7 +59,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield "template"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium from the system, for tests marked `browser`.  They are skipped where there is none."""
     from playwright.sync_api import sync_playwright
@@ -67,7 +67,9 @@ def browser() -> Iterator[Browser]:
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         skip_browser_test("no Chromium is installed")
-    with sync_playwright() as playwright:
+    # playwright keeps an event loop in this thread, in which Django would not touch the database.
+    with pytest.MonkeyPatch.context() as environ, sync_playwright() as playwright:
+        environ.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         browser = playwright.chromium.launch(executable_path=path, args=list(BROWSER_FLAGS))
         yield browser
         browser.close()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
-from bots.crypto import SecretDict, SecretText
+from bots.crypto import MASK, SecretDict, SecretText
 from config import logs
 
 
@@ -78,7 +78,7 @@ def test_secrets_in_texts_are_masked(written: io.StringIO, text: str) -> None:
     structlog.get_logger("bots.x").info(text, error=text, parts=[text])
 
     assert "hidden" not in written.getvalue()
-    assert logs.MASK in lines(written)[0]["event"]
+    assert MASK in lines(written)[0]["event"]
 
 
 def test_secrets_by_name_and_by_type_are_masked(written: io.StringIO) -> None:
