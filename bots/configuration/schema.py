@@ -181,9 +181,9 @@ class ObjectSection(Section):
     def store(self) -> None:
         raise NotImplementedError
 
-    def secrets(self, instance: Any) -> set[str]:
+    def secrets(self, instance: Any) -> list[str]:
         """Paths of what is never shown."""
-        return set()
+        return []
 
 
 class AccountSection(ObjectSection):
@@ -204,10 +204,9 @@ class AccountSection(ObjectSection):
     def store(self) -> None:
         save_account(self.draft)
 
-    def secrets(self, instance: VendorAccount) -> set[str]:
-        return {
-            f"config.{spec.name}" for spec in fields(vendor_class(instance.vendor).Config) if is_secret(spec)
-        }
+    def secrets(self, instance: VendorAccount) -> list[str]:
+        specs = fields(vendor_class(instance.vendor).Config)
+        return [f"config.{spec.name}" for spec in specs if is_secret(spec)]
 
 
 class TimeoutsSection(Section):
@@ -243,8 +242,8 @@ class ModelSection(ObjectSection):
     def store(self) -> None:
         self.draft.save()
 
-    def secrets(self, instance: LanguageModel) -> set[str]:
-        return {"api_key"}
+    def secrets(self, instance: LanguageModel) -> list[str]:
+        return ["api_key"]
 
 
 class ConditionField(serializers.DictField):

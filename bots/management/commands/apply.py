@@ -11,7 +11,10 @@ from bots.configuration.problems import ConfigurationInvalid
 
 
 class Command(BaseCommand):
-    help = "Makes the database match configuration files.  Anything wrong: nothing is written."
+    help = (
+        "Makes the database match configuration files.  A key that an object leaves out returns to its "
+        "default.  Anything wrong: nothing is written."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
