@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -13,7 +14,7 @@ from django.utils import timezone
 
 from bots import draining
 from bots.errors import VendorBusy, VendorRefused, VendorUnreachable
-from bots.events import Receipt
+from bots.events import OutgoingMessage, Receipt
 from bots.models import LanguageModel, Robot, RuleModel
 from bots.vendors.base import Vendor
 from conversations import context, receiving, turns
@@ -441,8 +442,11 @@ def test_message_with_another_id_than_the_vendor_said_is_looked_up(
     hear: Hear, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send = StandIn.send
-    wrong = Receipt(vendor_message_id="wrong", sent_at=timezone.now())
-    monkeypatch.setattr(StandIn, "send", lambda self, message: send(self, message) and wrong)
+
+    def send_and_misname(self: StandIn, message: OutgoingMessage) -> Receipt:
+        return replace(send(self, message), vendor_message_id="wrong")
+
+    monkeypatch.setattr(StandIn, "send", send_and_misname)
 
     turns.answer(hear("hello").pk)
 
