@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 import psycopg
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from psycopg import sql
 from pytest_django import Settings
@@ -20,6 +23,9 @@ from tests.support.processes import Installation, new_database
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
+# For databases of a test's own, tens of megabytes each; None: the usual place.
+MEMORY = SHARED_MEMORY if SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free > 2**30 else None
 TEST_DATABASE = "test_parley_{pid}"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER_FLAGS = (
@@ -57,6 +63,21 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with new_database("template") as url:
         Installation(tmp_path_factory.mktemp("template"), url).run("migrate", "--verbosity=0")
         yield "template"
+
+
+@pytest.fixture
+def admin_user(db: None) -> User:
+    """Who `admin_client` is.  Without a password, for to hash one takes most of a second."""
+    return User.objects.create_superuser("admin")
+
+
+@pytest.fixture
+def open_path() -> Iterator[Path]:
+    """A temporary folder that every user can reach, as `tmp_path` is not: root's embedded server runs as
+    another user, and would keep its data outside a closed folder."""
+    with tempfile.TemporaryDirectory(dir=MEMORY, prefix="parley-test-", ignore_cleanup_errors=True) as path:
+        Path(path).chmod(0o755)
+        yield Path(path)
 
 
 @pytest.fixture(scope="module")

@@ -88,8 +88,7 @@ class Server:
             # Of two who leave at once one gets it: our shared lock goes before we ask.
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(self._users_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if self.process():
-                    self._run("pg_ctl", "stop", "--mode=fast", "--silent", f"--timeout={START_S:.0f}")
+                self._stop()
             os.close(self._users_lock)
             self._users_lock, self._seen_at = None, NEVER
 
@@ -174,6 +173,14 @@ class Server:
         options = OPTIONS | {"unix_socket_directories": f'"{self.socket_dir}"'}
         arguments = shlex.join(f"--{name}={value}" for name, value in options.items())
         self._run("pg_ctl", "start", "--silent", f"--timeout={START_S:.0f}", f"--options={arguments}")
+
+    def _stop(self) -> None:
+        if self.process() is None:
+            return
+        self._run("pg_ctl", "stop", "--mode=fast", "--silent", f"--timeout={START_S:.0f}")
+        if self.socket_dir != self.data_dir:
+            with contextlib.suppress(OSError):
+                self.socket_dir.rmdir()
 
     def _prepare_socket_dir(self) -> None:
         if self.socket_dir != self.data_dir:

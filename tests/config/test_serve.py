@@ -14,8 +14,8 @@ import requests
 from tests.support.processes import Installation, eventually, new_database
 
 
-def test_brings_up_everything_from_nothing(tmp_path: Path) -> None:
-    installation = Installation(tmp_path)
+def test_brings_up_everything_from_nothing(open_path: Path) -> None:
+    installation = Installation(open_path)
 
     server = installation.serve().until_ready()
 
@@ -29,7 +29,7 @@ def test_brings_up_everything_from_nothing(tmp_path: Path) -> None:
     assert requests.get(server.address(), timeout=30).url == f"{server.address()}admin/login/?next=/admin/"
     server.signal(signal.SIGTERM)
     assert server.wait() == 0
-    assert not (tmp_path / "var/postgres/postmaster.pid").exists()
+    assert not (open_path / "var/postgres/postmaster.pid").exists()
 
 
 def test_says_which_migrations_are_missing_and_goes_on_once_they_are_there(

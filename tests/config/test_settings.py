@@ -40,12 +40,12 @@ def test_a_wrong_value_ends_every_start_with_one_line(command: tuple[str, ...]) 
     assert done.stdout == ""
 
 
-def test_a_server_that_cannot_start_ends_with_one_line(tmp_path: Path) -> None:
-    data_dir = tmp_path / "postgres"
+def test_a_server_that_cannot_start_ends_with_one_line(open_path: Path) -> None:
+    data_dir = open_path / "postgres"
     data_dir.mkdir(mode=0o755)
     (data_dir / "PG_VERSION").write_text("18\n")
 
-    done = run("manage.py", "migrate", VAR_DIR=str(tmp_path), DATABASE_URL="")
+    done = run("manage.py", "migrate", VAR_DIR=str(open_path), DATABASE_URL="")
 
     assert done.returncode == 1
     assert done.stderr.startswith("parley: the embedded PostgreSQL does not start: ")

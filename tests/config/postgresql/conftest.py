@@ -18,11 +18,10 @@ import pytest
 
 from config.postgresql.places import data_dir_in
 from config.postgresql.server import Server
+from tests.conftest import MEMORY
 
 ROOT = Path(__file__).parents[3]
 IS_ROOT = os.geteuid() == 0
-MEMORY = Path("/dev/shm")  # noqa: S108  half a gigabyte of data is copied
-TEMPORARY = MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 2**30 else None
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root can act as several users")
 
 
@@ -106,13 +105,9 @@ class Place:
 
 
 @pytest.fixture
-def home() -> Iterator[Path]:
-    """A folder that every user can reach, as pytest's own are not."""
-    with tempfile.TemporaryDirectory(
-        dir=TEMPORARY, prefix="parley-test-", ignore_cleanup_errors=True
-    ) as home:
-        Path(home).chmod(0o755)
-        yield Path(home)
+def home(open_path: Path) -> Path:
+    """Where somebody keeps a checkout of Parley."""
+    return open_path
 
 
 @pytest.fixture
@@ -150,7 +145,7 @@ def any_place(request: pytest.FixtureRequest) -> Place:
 @pytest.fixture(scope="session")
 def data() -> Iterator[Path]:
     """A data folder to copy, for making one takes seconds."""
-    with tempfile.TemporaryDirectory(dir=TEMPORARY, prefix="parley-test-") as home:
+    with tempfile.TemporaryDirectory(dir=MEMORY, prefix="parley-test-") as home:
         Path(home).chmod(0o755)
         server = Server(Path(home, "postgres"))
         server.ensure_running()
