@@ -26,9 +26,7 @@ def answer(conversation_id: int) -> None:
 
 
 @app.periodic(cron="* * * * *")
-@app.task(
-    name="conversations.rescue_turns", queueing_lock="conversations.rescue_turns", retry=RetryByError()
-)
+@app.task(name="conversations.rescue_turns", queueing_lock="conversations.rescue_turns", retry=RetryByError())
 def rescue_turns(timestamp: int) -> None:
     """Queue a job again for turns whose job was given up."""
     lock = Concat(Value(LOCK_PREFIX), Cast(OuterRef("conversation_id"), CharField()))
