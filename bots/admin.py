@@ -252,6 +252,9 @@ class RobotAdmin(ConfigurationAdmin):
         ),
     )
 
+    def get_fieldsets(self, request: HttpRequest, obj: Robot | None = None) -> Any:
+        return self.fieldsets if obj else self.fieldsets[:-1]
+
     def save_model(self, request: HttpRequest, obj: Robot, form: Any, change: bool) -> None:
         save_robot(obj)
         if "bots_robot_register_this" in request.POST:

@@ -114,7 +114,7 @@ SECURE_CSP = {
     "object-src": [CSP.NONE],
     "base-uri": [CSP.SELF],
     "form-action": [CSP.SELF],
-    "frame-ancestors": [CSP.NONE],
+    "frame-ancestors": [CSP.SELF],  # the admin adds related objects in a frame
 }
 
 REST_FRAMEWORK = {
@@ -124,6 +124,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+LOGIN_URL, LOGIN_REDIRECT_URL = "admin:login", "admin:index"
 UNFOLD = {
     "SITE_TITLE": "Parley",
     "SITE_HEADER": "Parley",
