@@ -158,7 +158,7 @@ def test_what_is_written_during_an_answer_is_answered_next(parley: Parley, sandb
 
 @pytest.mark.parametrize("count", [2, 10])
 def test_conversations_are_answered_side_by_side(parley: Parley, sandbox: Sandbox, count: int) -> None:
-    sandbox.model.script("Done.", match="Meanwhile", times=0, first_token_s=2.0)
+    sandbox.model.script("Done.", match="Meanwhile", times=0, first_token_s=3.0)
     users = [parley.user() for _ in range(count)]
 
     for user in users:

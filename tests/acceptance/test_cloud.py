@@ -92,7 +92,7 @@ def test_two_workers_share_the_load(own_parley: Parley, sandbox: Sandbox) -> Non
     parley.configure(robot("ada"))
     parley.serve(workers=2, WORKER_CONCURRENCY="4")
     parley.until_registered("ada")
-    sandbox.model.script("Done.", match="Many hands", times=0, first_token_s=2)
+    sandbox.model.script("Done.", match="Many hands", times=0, first_token_s=3)
     users = [parley.user() for _ in range(8)]
 
     for user in users:
@@ -123,15 +123,18 @@ def test_a_robot_is_created_with_name_and_picture_and_renamed(own_parley: Parley
     eventually(lambda: parley.app.robots()[0]["nickname"] == "Ada L.")
 
 
-def test_a_robot_that_cannot_be_created_says_why_in_the_admin(own_parley: Parley, sandbox: Sandbox) -> None:
+def test_a_robot_that_cannot_be_created_says_why_in_the_admin_and_can_be_tried_again(
+    own_parley: Parley,
+) -> None:
     parley = own_parley
     parley.app.change(max_robots=1)
-    parley.configure(robot("ada"))
-    parley.serve()
-    parley.until_registered("ada")
-
+    parley.configure_and_serve("ada")
     parley.configure(robot("ada"), robot("one-too-many"))
 
-    admin = parley.admin
-    address = admin.find("bots/robot", "one-too-many")
-    eventually(lambda: "10008" in admin.text(address))
+    address = parley.admin.find("bots/robot", "one-too-many")
+    eventually(lambda: "10008" in parley.admin.text(address))
+    parley.app.change(max_robots=2)
+    parley.admin.act("bots/robot", "register_selected", address)
+
+    parley.until_registered("one-too-many")
+    eventually(lambda: "10008" not in parley.admin.text(address))

@@ -19,6 +19,11 @@ from tests.support.processes import eventually
 ANSWER = words(30)
 LONG_ANSWER = words(2500)
 
+CUT_ALL = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid != pg_backend_pid()
+"""
+
 
 class Scene:
     """Users whose turns are each brought to another moment, where they stay until the worker is killed."""
@@ -210,7 +215,7 @@ def test_a_drain_finishes_short_replies_and_leaves_long_ones_to_the_next_start(
     own_parley: Parley, sandbox: Sandbox
 ) -> None:
     parley = own_parley
-    parley.configure_and_serve("ada", DRAIN_S="4")
+    parley.configure_and_serve("ada", DRAIN_S="5")
     sandbox.model.script(ANSWER, match="Short", chunk_chars=40, chunk_delay_s=0.4)
     sandbox.model.script(ANSWER, match="Long", chunk_chars=5, stall_after=1)
     sandbox.model.script(ANSWER, match="Long", times=0)
@@ -249,3 +254,16 @@ def test_what_was_acknowledged_before_everything_was_killed_is_answered_after_th
     parley.serve()
 
     assert [user.wait_for_reply().text for user in users] == ["() You said: Anyone?"] * len(users)
+
+
+def test_an_answer_survives_the_loss_of_all_database_connections(parley: Parley, sandbox: Sandbox) -> None:
+    sandbox.model.script(ANSWER, match="Cut", chunk_delay_s=0.2)
+    user = parley.user()
+    user.write("Cut")
+    user.wait_until_shown("word1")
+
+    parley.installation.query(CUT_ALL)
+
+    assert user.ask("And now?").text.endswith("And now?")
+    parley.until_settled()
+    assert [reply.text for reply in user.replies()] == [ANSWER, "(You are Ada.) You said: And now?"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 
@@ -39,3 +40,17 @@ def test_a_worker_that_does_not_move_is_noticed_and_its_return_too(own_parley: P
 
     os.kill(worker, signal.SIGCONT)
     eventually(lambda: parley.get("/readyz").status_code == 200)
+
+
+def test_every_line_about_a_turn_says_whose_it_is(parley: Parley) -> None:
+    user = parley.user()
+
+    user.ask("Who is this?")
+
+    parley.until_settled()
+    [(conversation,)] = parley.installation.query(
+        "SELECT public_id FROM conversations_conversation WHERE peer_id = %s", user.id
+    )
+    lines = [json.loads(line) for line in parley.server.output.splitlines() if conversation in line]
+    assert [line["event"] for line in lines] == ["turn taken", "turn ended"]
+    assert all(line["account"] == "acme" and line["turn"] for line in lines)
