@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import DjangoAssertNumQueries
 
@@ -286,6 +287,8 @@ def test_no_page_of_the_admin_shows_a_secret(admin_client: Client, robot: Robot)
 
 
 def test_the_admin_speaks_the_browsers_language(admin_client: Client, robot: Robot) -> None:
-    page = admin_client.get(change_url(robot), headers={"accept-language": "zh-hans"}).content.decode()
+    with translation.override("en"):  # a request leaves its language to the thread
+        response = admin_client.get(change_url(robot), headers={"accept-language": "zh-hans"})
+    page = response.content.decode()
     for told in ("机器人配置", "保存并重新注册", "模型的系统提示词"):
         assert told in page
