@@ -26,8 +26,9 @@ from sandbox.faults import BadFaults, Faults
 from sandbox.tencent import Tencent
 from sandbox.vendor import BadRequest, VendorCloud
 from sandbox.world import JSONDict, World
+from sandbox.zego import Zego
 
-VENDORS: list[type[VendorCloud]] = [Tencent]
+VENDORS: list[type[VendorCloud]] = [Tencent, Zego]
 STATIC = Path(__file__).parent / "static"
 LONGEST_WAIT_S = 60.0
 SAVE_INTERVAL_S = 1.0
@@ -133,6 +134,7 @@ class Desk:
                 "vendor": vendor.name,
                 "label": vendor.label,
                 "locks_input": vendor.locks_input,
+                "can_interrupt": vendor.can_interrupt,
                 "robots": [asdict(robot) for robot in vendor.robots(app_id)],
             }
             for vendor in self.vendors.values()
@@ -168,7 +170,7 @@ class Desk:
         content = await _body(request)
         app_id, vendor = self._app(content.pop("app", ""))
         sender, recipient = str(content.pop("from", "")), str(content.pop("to", ""))
-        message = vendor.send_as_user(app_id, sender=sender, recipient=recipient, content=content)
+        message = await vendor.send_as_user(app_id, sender=sender, recipient=recipient, content=content)
         return JSONResponse(message.to_json(), status_code=201)
 
     def _app(self, app_id: Any) -> tuple[str, VendorCloud]:

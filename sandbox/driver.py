@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import httpx
 
@@ -116,25 +116,25 @@ class ScriptedModel:
         self._http.close()
 
 
-class TencentApp:
-    """One app at the simulated Tencent cloud, with its users."""
+class App:
+    """One app at a simulated cloud, with its users."""
 
-    vendor = "tencent"
+    vendor: ClassVar[str]
+    id_setting: ClassVar[str]  # which of the settings is the app's id
 
     def __init__(self, sandbox: Sandbox, settings: JSONDict) -> None:
         self._sandbox = sandbox
         self.settings = settings
-        self.id = str(settings["sdk_app_id"])
+        self.id = str(settings[self.id_setting])
+
+    @classmethod
+    def drawn_settings(cls) -> JSONDict:
+        """Settings of a new app: an id and secrets."""
+        raise NotImplementedError
 
     def config(self) -> JSONDict:
         """`config` of an account in a configuration file."""
-        return {
-            "sdk_app_id": self.settings["sdk_app_id"],
-            "secret_key": self.settings["secret_key"],
-            "admin_user_id": self.settings["admin_user_id"],
-            "callback_token": self.settings["callback_token"],
-            "api_base": self._sandbox.url,
-        }
+        raise NotImplementedError
 
     def change(self, **settings: Any) -> None:
         """Change settings of the app: `callback_url`, `callbacks`, `callback_retries`, `rate_per_s`, …"""
@@ -212,6 +212,41 @@ class TencentApp:
         return answer["version"], [Message.from_json(entry) for entry in answer["messages"]]
 
 
+class TencentApp(App):
+    vendor = "tencent"
+    id_setting = "sdk_app_id"
+
+    @classmethod
+    def drawn_settings(cls) -> JSONDict:
+        return {
+            "sdk_app_id": 1400000000 + secrets.randbelow(100_000_000),
+            "secret_key": secrets.token_hex(32),
+            "admin_user_id": "administrator",
+            "callback_token": secrets.token_hex(8),
+        }
+
+    def config(self) -> JSONDict:
+        names = ("sdk_app_id", "secret_key", "admin_user_id", "callback_token")
+        return {**{name: self.settings[name] for name in names}, "api_base": self._sandbox.url}
+
+
+class ZegoApp(App):
+    vendor = "zego"
+    id_setting = "app_id"
+
+    @classmethod
+    def drawn_settings(cls) -> JSONDict:
+        return {
+            "app_id": 1_000_000_000 + secrets.randbelow(100_000_000),
+            "server_secret": secrets.token_hex(16),
+            "callback_secret": secrets.token_hex(16),
+        }
+
+    def config(self) -> JSONDict:
+        names = ("app_id", "server_secret", "callback_secret")
+        return {**{name: self.settings[name] for name in names}, "zim_api_base": self._sandbox.url}
+
+
 class Sandbox:
     """The simulated clouds, and a scripted model beside them."""
 
@@ -247,15 +282,9 @@ class Sandbox:
         assert self._model is not None, "this sandbox was joined without a model"
         return self._model
 
-    def register_app(self, **settings: Any) -> TencentApp:
-        """A new app with its own id and secrets.  Settings: tencent.app.AppSettings."""
-        drawn = {
-            "sdk_app_id": 1400000000 + secrets.randbelow(100_000_000),
-            "secret_key": secrets.token_hex(32),
-            "admin_user_id": "administrator",
-            "callback_token": secrets.token_hex(8),
-        }
-        app = TencentApp(self, drawn | settings)
+    def register_app[AppT: App](self, kind: type[AppT] = TencentApp, **settings: Any) -> AppT:  # type: ignore[assignment]
+        """A new app with its own id and secrets.  Settings: AppSettings of the vendor's `app` module."""
+        app = kind(self, kind.drawn_settings() | settings)
         app.change()
         return app
 

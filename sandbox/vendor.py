@@ -20,6 +20,7 @@ class VendorCloud:
     name: ClassVar[str]
     label: ClassVar[str]
     locks_input: ClassVar[bool] = False  # clients let nobody write until the robot's answer is finished
+    can_interrupt: ClassVar[bool] = False  # its clients have a way to stop an answer
 
     def __init__(self, world: World, courier: Courier) -> None:
         self.world = world
@@ -39,7 +40,7 @@ class VendorCloud:
     def robots(self, app_id: str) -> list[Robot]:
         raise NotImplementedError
 
-    def send_as_user(self, app_id: str, *, sender: str, recipient: str, content: JSONDict) -> Message:
+    async def send_as_user(self, app_id: str, *, sender: str, recipient: str, content: JSONDict) -> Message:
         """What the app's client does when its user sends.  Raises BadRequest."""
         raise NotImplementedError
 

@@ -147,7 +147,7 @@ function unlock() {
 function drawLock(text) {
   byId("lock").hidden = !text;
   byId("lock-text").textContent = text;
-  byId("stop").hidden = !state.unfinished;
+  byId("stop").hidden = !state.unfinished || !state.app.can_interrupt;
   byId("composer").classList.toggle("locked", Boolean(text));
   for (const id of ["text", "attach"]) byId(id).disabled = Boolean(text);
   drawSend();

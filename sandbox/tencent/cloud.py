@@ -28,6 +28,7 @@ MAX_ACCOUNT_BYTES = 32
 class Tencent(VendorCloud):
     name = "tencent"
     label = "Tencent Cloud IM"
+    can_interrupt = True
     locks_input = True  # the mobile UIKits: TIMSDK Android 8.6 and later
 
     def __init__(self, world: World, courier: Courier) -> None:
@@ -70,7 +71,7 @@ class Tencent(VendorCloud):
 
     # The app users' clients
 
-    def send_as_user(self, app_id: str, *, sender: str, recipient: str, content: JSONDict) -> Message:
+    async def send_as_user(self, app_id: str, *, sender: str, recipient: str, content: JSONDict) -> Message:
         app = self.apps[app_id]
         for account in (sender, recipient):
             if not account or len(account.encode()) > MAX_ACCOUNT_BYTES:
