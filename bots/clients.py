@@ -50,6 +50,11 @@ class Accounts:
             return account
         return self._load(slug)
 
+    def recall(self, slug: str) -> VendorAccount | None:
+        """The account as it was when it was found last, however long ago.  Asks no database."""
+        _, account = self._found.get(slug, (0.0, None))
+        return account
+
     def _load(self, slug: str) -> VendorAccount | None:
         loaded_at = self._now()
         account = VendorAccount.objects.filter(slug=slug, enabled=True).first()
@@ -67,4 +72,6 @@ def new_client(account: VendorAccount) -> Vendor:
 
 
 vendor_for = Clients().for_account
-find_account = Accounts().find
+_accounts = Accounts()
+find_account = _accounts.find
+recall_account = _accounts.recall

@@ -8,7 +8,8 @@ BotError                      nobody raises the base
 │   ├── VendorUnreachable     no answer, or none that makes sense → retry
 │   ├── VendorBusy            told to slow down                   → retry after
 │   ├── VendorRefused         said no                             → give up, tell a person
-│   │   └── MessageGone       has no such message (any more)     → look it up, or send a new one
+│   │   ├── MessageGone       has no such message (any more)     → look it up, or send a new one
+│   │   └── EditingUnavailable  the account may not edit        → send whole messages
 │   └── Unsupported           cannot be said through this API
 └── ModelError                model, code, permanent, retry_after
     ├── ModelUnreachable      no connection, or it broke          → another model, or later
@@ -79,6 +80,10 @@ class VendorRefused(VendorError):
 
 class MessageGone(VendorRefused):
     """The IM cloud has no such message, or has it no longer."""
+
+
+class EditingUnavailable(VendorRefused):
+    """The IM cloud lets this account edit no message at all."""
 
 
 class Unsupported(VendorError):

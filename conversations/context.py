@@ -35,7 +35,7 @@ def earlier_messages(conversation: Conversation, turn: Turn, *, limit: int) -> l
     messages = (
         conversation.messages.exclude(turn=turn)
         .exclude(sender=Message.Sender.USER, turn=None)
-        .exclude(state__in=[Message.State.RECALLED, Message.State.FAILED])
+        .exclude(state__in=Message.GONE)
         .exclude(is_error=True)
         .select_related("turn")
         .order_by("-id")[:limit]

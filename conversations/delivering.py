@@ -150,6 +150,10 @@ class Delivery:
             self.vendor.recall(self._outgoing(is_finished=True))
         self._update(state=Message.State.RECALLED)
 
+    def give_up(self, reason: str) -> None:
+        """Let it be as it is: it is no part of the reply."""
+        self._update(state=Message.State.FAILED, error=reason)
+
     def _insist(self, call: VendorAccount.Call, act: Callable[[], None]) -> None:
         """Make a call that has to succeed: wait for its slot, try again while it makes sense."""
         give_up_at = time.monotonic() + PATIENCE_S

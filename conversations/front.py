@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from bots.vendors.base import Answer, IncomingCallback
-from conversations.inbox import Inbox, failure
+from conversations.inbox import Inbox, failure, verdict_from_memory
 
 PATH: Final = re.compile(r"^/callbacks/(?P<account>[-\w]+)/?$", re.ASCII)
 MAX_BODY_BYTES: Final = 1024 * 1024  # far beyond any vendor's largest message
@@ -61,7 +61,8 @@ async def _answer(scope: Scope, receive: Any) -> Answer:
         body=body,
         received_at=datetime.now(UTC),
     )
-    return await _answer_of_inbox(path["account"], incoming)
+    verdict = verdict_from_memory(path["account"], incoming)
+    return verdict or await _answer_of_inbox(path["account"], incoming)
 
 
 async def _answer_of_inbox(account: str, incoming: IncomingCallback) -> Answer:

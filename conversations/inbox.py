@@ -14,8 +14,9 @@ from typing import Final
 import structlog
 from django.db import DatabaseError, DataError, IntegrityError, connection
 
-from bots.clients import find_account, vendor_for
-from bots.errors import CallbackMalformed, CallbackRejected
+from bots.clients import find_account, recall_account, vendor_for
+from bots.errors import CallbackError, CallbackMalformed, CallbackRejected
+from bots.models import VendorAccount
 from bots.vendors.base import Answer, IncomingCallback
 from conversations.receiving import Arrival, open_callback, store, unreadable
 
@@ -95,13 +96,39 @@ def take_in(batch: list[Delivery]) -> None:
             _acknowledge(*each)
 
 
+def verdict_from_memory(slug: str, incoming: IncomingCallback) -> Answer | None:
+    """The answer to a callback that asks whether a message may be sent, given ahead of all that is stored:
+    a vendor that waits for it in vain may well keep its user's message back.
+
+    None for any other callback, and where memory does not suffice: then the inbox decides.
+    """
+    account = recall_account(slug)
+    if account is None:
+        return None
+    try:
+        return _verdict(account, incoming)
+    except CallbackError:
+        return None  # the account's settings may have changed
+
+
+def _verdict(account: VendorAccount, incoming: IncomingCallback) -> Answer | None:
+    vendor = vendor_for(account)
+    verdict = vendor.verdict(incoming)
+    if verdict is not None:
+        vendor.check(incoming)
+    return verdict
+
+
 def _open(slug: str, incoming: IncomingCallback, reply: Reply) -> Opened | None:
-    """The callback, checked and read; None when it was turned away at the door."""
+    """The callback, checked and read; None when it was answered at the door."""
     account = find_account(slug)
     if account is None:
         reply(failure(404, "no such account"))
         return None
     try:
+        if verdict := _verdict(account, incoming):
+            reply(verdict)  # and not stored: what is sent is told of again
+            return None
         return open_callback(account, incoming), incoming, reply
     except CallbackRejected as error:
         log.warning("callback rejected", account=slug, reason=str(error))

@@ -189,6 +189,7 @@ class Message(models.Model):
         FAILED = "failed", _("failed")
 
     UNDELIVERED: ClassVar = (State.SENDING, State.STREAMING, State.FINISHING)
+    GONE: ClassVar = (State.RECALLED, State.FAILED)  # not what users go on from
 
     public_id = models.CharField(_("id"), max_length=16, unique=True, default=new_public_id)
     conversation = models.ForeignKey(

@@ -14,7 +14,7 @@ from django.db import connections
 from bots import draining
 from bots.clients import vendor_for
 from bots.database import release_connection
-from bots.errors import Unsupported, VendorRefused
+from bots.errors import EditingUnavailable, Unsupported, VendorRefused
 from bots.models import Robot
 from bots.text import split_at
 from conversations.delivering import Delivery, check_ownership
@@ -33,9 +33,9 @@ class Speaker:
         self.turn = turn
         self.robot: Robot = turn.conversation.robot
         self.vendor = vendor_for(self.robot.account)
-        self.grows = self.vendor.can_edit and self.robot.reply_mode == Robot.ReplyMode.STREAM
+        self.grows = self.vendor.can_edit_now and self.robot.reply_mode == Robot.ReplyMode.STREAM
         # What an earlier attempt has left at the vendor is used again, in its order.
-        left = turn.messages.filter(sender=Message.Sender.ROBOT).exclude(state=Message.State.RECALLED)
+        left = turn.messages.filter(sender=Message.Sender.ROBOT).exclude(state__in=Message.GONE)
         self._left = deque(Delivery(turn, message) for message in left.order_by("id"))
         self._delivery: Delivery | None = None
         self._reply = ""
@@ -83,7 +83,7 @@ class Speaker:
         self._reply = reply
         rest = self._turn_pages(is_whole=True)
         if rest:
-            self._current(rest).finish(rest)
+            self._finish_message(rest)
         self._take_back_left()
 
     def fail(self, apology: str) -> None:
@@ -91,9 +91,9 @@ class Speaker:
         begun = [*([self._delivery] if self._delivery else []), *self._left]
         said = [delivery for delivery in begun if delivery.shown and not delivery.is_error]
         for delivery in said:
-            delivery.finish(delivery.shown)
+            self._finish(delivery, delivery.shown)
         self._delivery, self._left = None, deque(delivery for delivery in begun if delivery not in said)
-        self._current(apology, is_error=True).finish(apology, is_error=True)
+        self._finish_message(apology, is_error=True)
         self._take_back_left()
 
     def _send_frames(self, on_failure: Callable[[], None]) -> None:
@@ -127,20 +127,48 @@ class Speaker:
             check_ownership(self.turn)
             return
         text = self._turn_pages()
-        if not text:
+        if not (text and self.grows):  # the last page may have shown that messages cannot grow
             return
         delivery = self._current(text)
         if len(text) > len(delivery.shown) and delivery.may_show():
             text = self._turn_pages()  # whatever came while this waited goes with it
             if delivery is self._delivery:  # and has not filled the message
-                delivery.show(text)
+                self._show(delivery, text)
+
+    def _show(self, delivery: Delivery, text: str) -> None:
+        try:
+            delivery.show(text)
+        except EditingUnavailable:
+            self._stop_growing(delivery)
+
+    def _finish_message(self, text: str, *, is_error: bool = False) -> None:
+        """Make this the current message's text for good, or a new one's where that cannot be edited."""
+        while not self._finish(self._current(text, is_error=is_error), text, is_error=is_error):
+            pass
+
+    def _finish(self, delivery: Delivery, text: str, *, is_error: bool = False) -> bool:
+        """Whether the vendor has accepted this as the message's text for good."""
+        try:
+            delivery.finish(text, is_error=is_error)
+        except EditingUnavailable:
+            self._stop_growing(delivery)
+            return False
+        return True
+
+    def _stop_growing(self, delivery: Delivery) -> None:
+        """The account may not edit: what has begun to grow is taken back, the reply goes on in whole messages."""
+        log.warning("editing refused, answers come in whole messages")
+        self.vendor.note_editing_refused()
+        self.grows = False
+        self._take_back(delivery)
+        self._delivery = None
 
     def _turn_pages(self, *, is_whole: bool = False) -> str:
         """Finish all messages that the reply fills; → the text of the current one."""
         while not self._fits(rest := self._go_on(is_whole=is_whole)):
             shown = self._delivery.shown if self._delivery else ""
             head, _ = split_at(rest, self._fits, at_least=len(shown))
-            self._current(head).finish(head)
+            self._finish_message(head)
             self._turn_page(head)
         return rest
 
@@ -160,7 +188,7 @@ class Speaker:
                 self._take_back(delivery)
                 self._delivery = None
             elif is_past and delivery.is_complete:
-                delivery.finish(shown)  # its last frame may not have left
+                self._finish_message(shown)  # its last frame may not have left
                 self._turn_page(shown)
             else:
                 break
@@ -197,4 +225,10 @@ class Speaker:
             delivery.recall()
         except (VendorRefused, Unsupported) as error:
             log.info("message left as it is", error=str(error))
+            self._let_be(delivery)
+
+    def _let_be(self, delivery: Delivery) -> None:
+        try:
             delivery.finish(delivery.shown, is_error=delivery.is_error)
+        except EditingUnavailable as error:
+            delivery.give_up(str(error))

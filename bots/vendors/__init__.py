@@ -8,6 +8,7 @@ from bots.vendors.base import Vendor
 
 VENDORS = {
     "tencent": "bots.vendors.tencent.Tencent",
+    "zego": "bots.vendors.zego.Zego",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,7 @@ from bots.text import clean_json
 from bots.vendors.config import VendorConfig
 
 CONNECTIONS: Final = 400  # kept open to a vendor: more than a worker process has threads
+EDITING_BREAK_S: Final = 3600.0  # until an account that could not edit is tried again: plans change rarely
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -63,7 +65,8 @@ class Answer:
 class Vendor:
     """One account at an IM cloud.
 
-    Threads share it: it holds no state but an HTTP session and what can be made anew, such as a token.
+    Threads share it: it holds no state but an HTTP session and what can be made anew, such as a token or
+    what was refused lately.
     Blocking calls raise VendorError; reading callbacks is pure.
     """
 
@@ -83,6 +86,16 @@ class Vendor:
     def __init__(self, config: VendorConfig, session: requests.Session | None = None) -> None:
         self.config = config
         self.session = session or new_session()
+        self._edits_again_at = 0.0  # monotonic
+
+    @property
+    def can_edit_now(self) -> bool:
+        """Whether answers can grow: the vendor can edit, and has not refused it to this account lately."""
+        return self.can_edit and time.monotonic() >= self._edits_again_at
+
+    def note_editing_refused(self) -> None:
+        """Let answers come in whole messages for a while.  Each process finds out for itself."""
+        self._edits_again_at = time.monotonic() + EDITING_BREAK_S
 
     def check(self, callback: IncomingCallback) -> None:
         """Raises CallbackRejected unless the vendor signed this lately, for this account, and
@@ -108,6 +121,13 @@ class Vendor:
     def answer(self, callback: IncomingCallback) -> Answer:
         """The acknowledgement in the vendor's form."""
         raise NotImplementedError
+
+    def verdict(self, callback: IncomingCallback) -> Answer | None:
+        """The answer to a callback that asks whether a message may be sent; None for any other.
+
+        From memory and at once: the vendor waits for it, and its user too.
+        """
+        return None
 
     def register(self, robot: RobotProfile) -> None:
         """Create the robot at the vendor, or bring its profile up to date.  Repeatable."""

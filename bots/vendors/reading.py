@@ -44,6 +44,13 @@ class Fields:
             raise self.wrong(name, "is empty")
         return value
 
+    def any_id(self, name: str, *, longest: int = 64) -> str:
+        """An id as text, also where it comes as a whole number."""
+        value = self.source.get(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(self.number(name))
+        return self.id(name, longest=longest)
+
     def number(self, name: str, default: int | None = None) -> int:
         """A whole number from 0 to MAX_NUMBER."""
         value = self._value(name, default)

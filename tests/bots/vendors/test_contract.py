@@ -66,8 +66,10 @@ def test_strange_body_is_malformed(case: VendorCase, vendor: Vendor, body: bytes
 
 
 def test_signature_comes_before_the_body(case: VendorCase, vendor: Vendor) -> None:
+    strange = b"{}" if case.is_signed_in_body else b"hello"
+
     with pytest.raises(CallbackRejected):
-        vendor.check(case.callback(body=b"hello", secret="wrong"))
+        vendor.check(case.callback(body=strange, secret="wrong"))
 
 
 def test_text_becomes_a_message(case: VendorCase, vendor: Vendor) -> None:

@@ -1,0 +1,32 @@
+"""The settings of one project (AppID) at ZEGO."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from django.utils.translation import gettext_lazy as _
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZegoConfig:
+    app_id: int = field(metadata={"at_least": 1, "help": _("AppID of the project, from ZEGO's console.")})
+    server_secret: str = field(
+        repr=False,
+        metadata={"secret": True, "help": _("The project's ServerSecret: it signs our calls.")},
+    )
+    callback_secret: str = field(
+        repr=False,
+        metadata={"secret": True, "help": _("The project's CallbackSecret: it signs ZEGO's callbacks.")},
+    )
+    zim_api_base: str = field(
+        default="https://zim-api.zego.im",
+        metadata={"is_address": True, "help": _("The chat API's address, unified or of one region.")},
+    )
+    agent_api_base: str = field(
+        default="https://aigc-aiagent-api.zegotech.cn",
+        metadata={"is_address": True, "help": _("The AI Agent API's address, for voice calls.")},
+    )
+    max_agent_instances: int = field(
+        default=10,
+        metadata={"at_least": 1, "help": _("How many voice calls the project may have at a time.")},
+    )

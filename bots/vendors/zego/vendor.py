@@ -1,0 +1,152 @@
+"""ZEGO ZIM as a vendor: who does what for whom."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+
+import requests
+import structlog
+
+from bots.errors import MessageGone, VendorRefused, VendorUnreachable
+from bots.events import Event, JSONDict, OutgoingMessage, Receipt, RobotProfile
+from bots.keys import milliseconds_of
+from bots.vendors.base import Answer, IncomingCallback, Vendor
+from bots.vendors.reading import Fields
+from bots.vendors.zego import callbacks, protocol
+from bots.vendors.zego.client import ZegoClient
+from bots.vendors.zego.config import ZegoConfig
+from bots.vendors.zego.errors import ALREADY_RECALLED, ROBOT_EXISTS
+
+log = structlog.get_logger(__name__)
+
+HISTORY_PAGE: Final = 100  # messages; more are not given
+MOST_HISTORY_PAGES: Final = 50
+CLOCK_SKEW_MS: Final = 120_000  # between ZEGO and us
+ALLOW: Final = {"result": 0}  # "neutral": the app's other rules decide
+
+
+class Zego(Vendor):
+    name = "zego"
+    label = "ZEGO ZIM"
+    Config = ZegoConfig
+    can_edit = True
+    can_recall = True
+    edit_interval_s = 1.0  # the app's 20 edits a second are for all its conversations together
+    repeat_window_s = 0.0  # nothing makes a repeat harmless: look the message up first
+    calls_per_s = 20.0  # for each action
+    robot_prefix = protocol.ROBOT_PREFIX
+    max_robot_id_bytes = 32
+
+    config: ZegoConfig
+
+    def __init__(
+        self,
+        config: ZegoConfig,
+        session: requests.Session | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(config, session)
+        self._now = now
+        self._client = ZegoClient(config, self.session, timeout_s=self.timeout_s, now=now)
+
+    def check(self, callback: IncomingCallback) -> None:
+        callbacks.check(callback, self.config)
+
+    def delivery_id(self, callback: IncomingCallback) -> str:
+        return callbacks.delivery_id(callback)
+
+    def event_name(self, callback: IncomingCallback) -> str:
+        return callbacks.event_of(callback)
+
+    def read(self, callback: IncomingCallback) -> list[Event]:
+        return callbacks.read(callback)
+
+    def answer(self, callback: IncomingCallback) -> Answer:
+        """Any 2xx will do (/zim-server/callbacks/…); the sample answers an object."""
+        return Answer(body={"message": "ok"})
+
+    def verdict(self, callback: IncomingCallback) -> Answer | None:
+        return Answer(body=dict(ALLOW)) if callbacks.asks_permission(callback) else None
+
+    def register(self, robot: RobotProfile) -> None:
+        """`RobotRegister` (/zim-server/bot/register-bots); that the robot exists is success.
+
+        Robots have no documented call that changes them.  `ModifyUserInfo` for a robot is a guess, so a
+        refusal only means that ZEGO keeps the profile of the first time.
+        """
+        profile = {"UserName": robot.nickname, "UserAvatar": robot.avatar_url}
+        user_info = {"UserId": robot.user_id, **{name: value for name, value in profile.items() if value}}
+        try:
+            self._client.call("RobotRegister", {"UserInfo": [user_info]})
+        except VendorRefused as error:
+            if error.code != str(ROBOT_EXISTS):
+                raise
+            self._change_profile(user_info)
+
+    def send(self, message: OutgoingMessage) -> Receipt:
+        answer = self._fields(self._client.call("SendPeerMessage", protocol.send_request(message)))
+        sent = answer.objects("SuccList")
+        if not sent:
+            raise answer.wrong("SuccList", "is empty")
+        sent_at = datetime.fromtimestamp(self._now(), UTC)  # the answer tells no time
+        return Receipt(vendor_message_id=_message_id(sent[0]), sent_at=sent_at)
+
+    def edit(self, message: OutgoingMessage) -> None:
+        self._client.call("EditC2cMsgBody", protocol.edit_request(message))
+
+    def recall(self, message: OutgoingMessage) -> None:
+        try:
+            self._client.call("RevokePeerMessage", protocol.recall_request(message))
+        except MessageGone as error:
+            if error.code != ALREADY_RECALLED:
+                raise
+
+    def find_sent(self, message: OutgoingMessage) -> Receipt | None:
+        for sent in self._history(message):
+            is_ours = sent.text("Sender", "") == message.robot_id
+            if is_ours and protocol.key_in(sent.text("Payload", "")) == str(message.key):
+                return Receipt(
+                    vendor_message_id=_message_id(sent), sent_at=sent.time("MsgTime", per_second=1000)
+                )
+        return None
+
+    def fits(self, text: str, *, is_stream: bool) -> bool:
+        return protocol.fits(text)
+
+    def _history(self, message: OutgoingMessage) -> Iterator[Fields]:
+        """The conversation since the message was made, newest first
+        (/zim-server/conversation/query-the-message-list-of-one-on-one-chats)."""
+        made_at = milliseconds_of(message.key) - CLOCK_SKEW_MS
+        request: JSONDict = {
+            "FromUserId": message.robot_id,
+            "ToUserId": protocol.user_of(message),
+            "Limit": HISTORY_PAGE,
+            "Next": 0,
+        }
+        for _ in range(MOST_HISTORY_PAGES):
+            page = self._fields(self._client.call("QueryPeerMsg", request))
+            for sent in page.objects("List", []):
+                if sent.number("MsgTime") < made_at:
+                    return
+                yield sent
+            request["Next"] = page.number("Next", 0)
+            if request["Next"] == 0:
+                return
+        raise VendorUnreachable("the history does not end", party=self.name)
+
+    def _change_profile(self, user_info: JSONDict) -> None:
+        try:
+            self._client.call("ModifyUserInfo", {"UserInfo": [user_info]})
+        except VendorRefused as error:
+            log.warning("ZEGO keeps the robot's old profile", robot=user_info["UserId"], error=str(error))
+
+    def _fields(self, answer: JSONDict) -> Fields:
+        return Fields(answer, path="answer: ", error=partial(VendorUnreachable, party=self.name))
+
+
+def _message_id(source: Fields) -> str:
+    return protocol.message_id(source.any_id("MsgId", longest=60), source.number("MsgSeq"))
