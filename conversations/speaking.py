@@ -156,7 +156,7 @@ class Speaker:
         return True
 
     def _stop_growing(self, delivery: Delivery) -> None:
-        """The account may not edit: what has begun to grow is taken back, the reply goes on in whole messages."""
+        """The account may not edit: take back what has begun to grow, and go on in whole messages."""
         log.warning("editing refused, answers come in whole messages")
         self.vendor.note_editing_refused()
         self.grows = False

@@ -13,9 +13,10 @@ import pytest
 from django.utils import timezone
 
 from bots import draining
-from bots.errors import VendorBusy, VendorRefused, VendorUnreachable
+from bots.clients import vendor_for
+from bots.errors import EditingUnavailable, VendorBusy, VendorRefused, VendorUnreachable
 from bots.events import OutgoingMessage, Receipt
-from bots.models import LanguageModel, Robot, RuleModel
+from bots.models import LanguageModel, Robot, RuleModel, VendorAccount
 from bots.vendors.base import Vendor
 from conversations import context, receiving, turns
 from conversations.models import Conversation, Message, Turn
@@ -480,3 +481,114 @@ def test_message_that_cannot_be_taken_back_is_finished(
 
     assert cloud.shown() == ["Something else.", "You said: hello"]
     assert all(frame.is_finished for frame in cloud.last_frames())
+
+
+@pytest.fixture
+def no_editing(cloud: Cloud, account: VendorAccount, monkeypatch: pytest.MonkeyPatch) -> Vendor:
+    """The vendor refuses each edit; → its client."""
+
+    def refuse(call: str) -> None:
+        if call == "edit":
+            raise EditingUnavailable("not in this plan", party="standin")
+
+    cloud.on_call = refuse
+    vendor = vendor_for(account)
+    monkeypatch.setattr(vendor, "_edits_again_at", 0.0)
+    return vendor
+
+
+def test_account_that_may_not_edit_answers_in_whole_messages(
+    hear: Hear, cloud: Cloud, no_editing: Vendor
+) -> None:
+    turns.answer(hear("hello").pk)
+
+    assert cloud.shown() == ["You said: hello"]
+    assert cloud.calls == ["send", "edit", "recall", "send"]
+    assert [message.state for message in robot_messages()] == [
+        Message.State.RECALLED,
+        Message.State.DELIVERED,
+    ]
+    assert Turn.objects.get().state == Turn.State.DONE
+
+
+def test_account_that_may_not_edit_is_not_asked_again_for_a_while(
+    hear: Hear, cloud: Cloud, no_editing: Vendor
+) -> None:
+    turns.answer(hear("hello").pk)
+    cloud.calls.clear()
+
+    turns.answer(hear("again", id_="2").pk)
+
+    assert cloud.calls == ["send"]
+    assert not no_editing.can_edit_now
+
+
+def test_frame_that_may_not_be_shown_does_not_end_the_answer(
+    hear: Hear, cloud: Cloud, no_editing: Vendor, model: LanguageModel
+) -> None:
+    model.params = {"reply": "one two three four", "chunk_chars": 2, "delay_ms": 20}
+    model.save()
+
+    turns.answer(hear("hello").pk)
+
+    assert cloud.shown() == ["one two three four"]
+    assert cloud.calls == ["send", "edit", "recall", "send"]
+
+
+def test_long_answer_comes_in_several_whole_messages(
+    hear: Hear, cloud: Cloud, no_editing: Vendor, model: LanguageModel
+) -> None:
+    text = "word " * 1000
+    model.params = {"reply": text, "chunk_chars": 100}
+    model.save()
+
+    turns.answer(hear("hello").pk)
+
+    assert "".join(cloud.shown()) == text
+    assert cloud.calls.count("edit") == 1
+
+
+def test_apology_reaches_a_user_whose_account_may_not_edit(
+    hear: Hear, cloud: Cloud, no_editing: Vendor, model: LanguageModel
+) -> None:
+    model.params = {"fail": "busy"}
+    model.save()
+
+    turns.answer(hear("hello").pk)
+
+    assert cloud.shown() == ["Sorry."]
+
+
+def test_placeholder_that_is_neither_edited_nor_taken_back_is_left(
+    hear: Hear, cloud: Cloud, no_editing: Vendor
+) -> None:
+    def refuse(call: str) -> None:
+        if call == "edit":
+            raise EditingUnavailable("not in this plan", party="standin")
+        if call == "recall":
+            raise VendorRefused("too late", party="standin")
+
+    cloud.on_call = refuse
+    turns.answer(hear("hello").pk)
+
+    assert cloud.shown() == ["", "You said: hello"]
+    assert [message.state for message in robot_messages()] == [Message.State.FAILED, Message.State.DELIVERED]
+
+
+def test_worker_that_dies_before_it_knows_leaves_nothing_double(
+    hear: Hear, cloud: Cloud, no_editing: Vendor
+) -> None:
+    conversation = hear("hello")
+    refuse = cloud.on_call
+
+    def die(call: str) -> None:
+        if call == "edit":
+            raise Killed
+
+    cloud.on_call = die
+    with pytest.raises(Killed):
+        turns.answer(conversation.pk)
+    cloud.on_call = refuse
+    turns.answer(conversation.pk)
+
+    assert cloud.shown() == ["You said: hello"]

@@ -89,6 +89,10 @@ class StandIn(Vendor):
     def answer(self, callback: IncomingCallback) -> Answer:
         return Answer(body={"ok": True})
 
+    def verdict(self, callback: IncomingCallback) -> Answer | None:
+        asks = b"may_it_be_sent" in callback.body
+        return Answer(body={"may": True}) if asks else None
+
     def register(self, robot: RobotProfile) -> None:
         self._do("register", lambda: self.cloud.registered.append(robot))
 
