@@ -25,7 +25,7 @@ import httpx
 import yaml
 
 from sandbox import model
-from sandbox.driver import NoReply, Sandbox, TencentApp
+from sandbox.driver import App, NoReply, Sandbox, TencentApp, ZegoApp
 from sandbox.processes import ROOT, Process, ProcessFailed
 
 HERE = Path(__file__).resolve().parent
@@ -57,6 +57,8 @@ class Keys:
     model_key: str = field(default_factory=lambda: f"sk-demo-{secrets.token_hex(12)}")
     tencent_key: str = field(default_factory=lambda: secrets.token_hex(32))
     tencent_token: str = field(default_factory=lambda: secrets.token_hex(12))
+    zego_secret: str = field(default_factory=lambda: secrets.token_hex(16))
+    zego_callback_secret: str = field(default_factory=lambda: secrets.token_hex(16))
     is_seeded: bool = False  # the robots were applied; they are the admin's now
 
     @classmethod
@@ -80,7 +82,7 @@ class DemoApp:
     robot: str  # its id in demo_robots.yaml
     settings: JSONDict  # of the app at the simulated cloud
     environment: dict[str, str]  # what the files name
-    driver: type[TencentApp]
+    driver: type[App]
 
 
 def tencent(keys: Keys) -> DemoApp:
@@ -104,7 +106,28 @@ def tencent(keys: Keys) -> DemoApp:
     )
 
 
-VENDORS: list[Callable[[Keys], DemoApp]] = [tencent]
+def zego(keys: Keys) -> DemoApp:
+    app_id = 1000000001
+    return DemoApp(
+        label="ZEGO ZIM",
+        account="demo-zego",
+        robot="@RBT#ada",
+        settings={
+            "vendor": "zego",
+            "app_id": app_id,
+            "server_secret": keys.zego_secret,
+            "callback_secret": keys.zego_callback_secret,
+        },
+        environment={
+            "DEMO_ZEGO_APP": str(app_id),
+            "DEMO_ZEGO_SECRET": keys.zego_secret,
+            "DEMO_ZEGO_CALLBACK_SECRET": keys.zego_callback_secret,
+        },
+        driver=ZegoApp,
+    )
+
+
+VENDORS: list[Callable[[Keys], DemoApp]] = [tencent, zego]
 
 
 class Demo:

@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, ClassVar, Self
 
 import httpx
@@ -121,6 +121,7 @@ class App:
 
     vendor: ClassVar[str]
     id_setting: ClassVar[str]  # which of the settings is the app's id
+    secret_settings: ClassVar[Mapping[str, str]]  # by the name of the environment variable for them
 
     def __init__(self, sandbox: Sandbox, settings: JSONDict) -> None:
         self._sandbox = sandbox
@@ -215,6 +216,7 @@ class App:
 class TencentApp(App):
     vendor = "tencent"
     id_setting = "sdk_app_id"
+    secret_settings = MappingProxyType({"TIM_KEY": "secret_key", "TIM_TOKEN": "callback_token"})
 
     @classmethod
     def drawn_settings(cls) -> JSONDict:
@@ -233,6 +235,7 @@ class TencentApp(App):
 class ZegoApp(App):
     vendor = "zego"
     id_setting = "app_id"
+    secret_settings = MappingProxyType({"ZEGO_SECRET": "server_secret", "ZEGO_CB": "callback_secret"})
 
     @classmethod
     def drawn_settings(cls) -> JSONDict:
@@ -282,7 +285,11 @@ class Sandbox:
         assert self._model is not None, "this sandbox was joined without a model"
         return self._model
 
-    def register_app[AppT: App](self, kind: type[AppT] = TencentApp, **settings: Any) -> AppT:  # type: ignore[assignment]
+    def register_app(self, **settings: Any) -> TencentApp:
+        """A new app at the Tencent cloud."""
+        return self.register_app_of(TencentApp, **settings)
+
+    def register_app_of[AppT: App](self, kind: type[AppT], **settings: Any) -> AppT:
         """A new app with its own id and secrets.  Settings: AppSettings of the vendor's `app` module."""
         app = kind(self, kind.drawn_settings() | settings)
         app.change()

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
-from django.db import DatabaseError
 
 from bots import clients
 from bots.models import VendorAccount
+from bots.vendors.base import Answer
 from conversations import front, inbox
 from conversations.models import Callback
+from tests.support.standin import callback_body, incoming
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 QUESTION = json.dumps({"kind": "may_it_be_sent", "id": "q1"}).encode()
+YES = Answer(body={"may": True})
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +28,53 @@ def empty_memory(account: VendorAccount, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(inbox, "recall_account", accounts.recall)
 
 
-def post(body: bytes, *, secret: str = "s3cret") -> tuple[int, Any]:
+def take_in(body: bytes, *, secret: str = "s3cret") -> Answer:
+    answers: list[Answer] = []
+    inbox.take_in([("acme", incoming(body, secret=secret), answers.append)])
+    return answers[0]
+
+
+def from_memory(body: bytes, *, secret: str = "s3cret") -> Answer | None:
+    return inbox.verdict_from_memory("acme", incoming(body, secret=secret))
+
+
+def test_question_is_answered_and_not_stored() -> None:
+    assert take_in(QUESTION) == YES
+    assert not Callback.objects.exists()
+
+
+def test_first_question_has_to_wait_for_the_database() -> None:
+    assert from_memory(QUESTION) is None
+
+
+def test_next_question_does_not_ask_the_database(django_assert_num_queries: Any) -> None:
+    take_in(QUESTION)
+
+    with django_assert_num_queries(0):
+        assert from_memory(QUESTION) == YES
+
+
+def test_question_of_a_stranger_is_rejected() -> None:
+    assert take_in(QUESTION, secret="wrong").status == 403
+    assert from_memory(QUESTION, secret="wrong") is None
+
+
+def test_other_callbacks_are_stored_as_ever() -> None:
+    take_in(QUESTION)
+
+    assert from_memory(callback_body("hello")) is None
+    assert take_in(callback_body("hello")) == Answer(body={"ok": True})
+    assert Callback.objects.count() == 1
+
+
+def test_question_overtakes_what_is_being_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    take_in(QUESTION)
+    monkeypatch.setattr(front, "inbox", None)  # busy with something else
+
+    assert post(QUESTION) == (200, {"may": True})
+
+
+def post(body: bytes) -> tuple[int, Any]:
     """Status and JSON of the answer."""
     sent: list[dict[str, Any]] = []
 
@@ -37,41 +84,7 @@ def post(body: bytes, *, secret: str = "s3cret") -> tuple[int, Any]:
     async def send(event: dict[str, Any]) -> None:
         sent.append(event)
 
-    scope = {
-        "path": "/callbacks/acme/",
-        "method": "POST",
-        "query_string": urlencode({"secret": secret}).encode(),
-        "headers": [],
-    }
+    query = b"secret=s3cret"
+    scope = {"path": "/callbacks/acme/", "method": "POST", "query_string": query, "headers": []}
     asyncio.run(front.callbacks_app(scope, receive, send))
     return sent[0]["status"], json.loads(sent[1]["body"])
-
-
-def test_question_is_answered_and_not_stored() -> None:
-    assert [post(QUESTION), post(QUESTION)] == [(200, {"may": True})] * 2
-    assert not Callback.objects.exists()
-
-
-def test_question_is_answered_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    post(QUESTION)
-
-    def fail(*args: object) -> None:
-        raise DatabaseError("away")
-
-    monkeypatch.setattr(inbox, "find_account", fail)
-    assert post(QUESTION) == (200, {"may": True})
-
-
-@pytest.mark.parametrize("is_first", [True, False])
-def test_question_of_a_stranger_is_rejected(is_first: bool) -> None:
-    if not is_first:
-        post(QUESTION)
-
-    assert post(QUESTION, secret="wrong")[0] == 403
-
-
-def test_other_callbacks_are_stored_as_ever() -> None:
-    post(QUESTION)
-
-    assert post(json.dumps({"kind": "other", "id": "1"}).encode()) == (200, {"ok": True})
-    assert Callback.objects.get().event == "other"

@@ -105,8 +105,8 @@ def delivery_id(callback: IncomingCallback) -> str:
     An edit fires `send_msg` again (undocumented, presumably with the same msg_id): it counts as a repeat.
     """
     body, event = body_of(callback), event_of(callback)
-    ids = [body.get(name) for name in ("from_user_id", "conv_id", "msg_id")]
-    if event in READERS and all(isinstance(id_, str) and id_ for id_ in ids):
+    ids = [str(body.get(name) or "") for name in ("from_user_id", "conv_id", "msg_id")]
+    if event in READERS and all(ids):
         readable = "|".join((event, *ids))
         if len(readable) <= LONGEST_DELIVERY_ID:
             return readable

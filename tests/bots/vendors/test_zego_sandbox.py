@@ -26,7 +26,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def app(sandbox: Sandbox) -> Iterator[ZegoApp]:
-    app = sandbox.register_app(ZegoApp)
+    app = sandbox.register_app_of(ZegoApp)
     yield app
     sandbox.faults()
     assert sandbox.violations(app.id) == []
