@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from sandbox.driver import Sandbox
+from sandbox.driver import App, Sandbox, TencentApp
 from tests.support.parley import Parley, robot, route
 from tests.support.processes import Installation, new_database
 
@@ -89,9 +89,11 @@ def own_parley(template: str, sandbox: Sandbox, tmp_path: Path) -> Iterator[Parl
 
 
 @contextmanager
-def installed(name: str, template: str, sandbox: Sandbox, folder: Path) -> Iterator[Parley]:
+def installed(
+    name: str, template: str, sandbox: Sandbox, folder: Path, kind: type[App] = TencentApp
+) -> Iterator[Parley]:
     with new_database(name, template=template) as url:
-        parley = Parley(Installation(folder, url), sandbox)
+        parley = Parley(Installation(folder, url), sandbox, kind)
         try:
             yield parley
         finally:

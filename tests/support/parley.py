@@ -15,7 +15,7 @@ from typing import Any, Final
 import httpx
 import yaml
 
-from sandbox.driver import Message, Sandbox, TencentApp
+from sandbox.driver import App, Message, Sandbox, TencentApp
 from tests.support.admin import Admin
 from tests.support.processes import Installation, Process, eventually
 
@@ -61,18 +61,17 @@ class Parley:
 
     installation: Installation
     sandbox: Sandbox
-    app: TencentApp = field(init=False)
+    kind: type[App] = TencentApp  # which cloud
+    app: App = field(init=False)
     secrets: dict[str, str] = field(init=False)  # environment variables that configuration files name
     server: Process = field(init=False)
     _port: int = 0
 
     def __post_init__(self) -> None:
-        self.app = self.sandbox.register_app()
-        self.secrets = {
-            "TIM_KEY": self.app.settings["secret_key"],
-            "TIM_TOKEN": self.app.settings["callback_token"],
-            "MODEL_KEY": self.sandbox.model.api_key,
-        }
+        self.app = self.sandbox.register_app_of(self.kind)
+        names = self.app.secret_settings.items()
+        self.secrets = {name: self.app.settings[setting] for name, setting in names}
+        self.secrets["MODEL_KEY"] = self.sandbox.model.api_key
 
     # Its commands
 
@@ -82,8 +81,8 @@ class Parley:
 
     def account(self, **settings: Any) -> JSONDict:
         """Our account's entry in a configuration file."""
-        config = self.app.config() | {"secret_key": "${TIM_KEY}", "callback_token": "${TIM_TOKEN}"}
-        return {"slug": ACCOUNT, "vendor": "tencent", "config": config, **settings}
+        names = {setting: f"${{{name}}}" for name, setting in self.app.secret_settings.items()}
+        return {"slug": ACCOUNT, "vendor": self.app.vendor, "config": self.app.config() | names, **settings}
 
     def model(self, slug: str, **settings: Any) -> JSONDict:
         """An entry of `models` for the scripted model."""
