@@ -93,7 +93,7 @@ def test_a_callback_sent_five_times_at_once_gives_one_answer(parley: Parley, san
     reply = user.ask("Five times told")
 
     parley.until_settled()
-    told = [each for each in sandbox.callbacks() if each["body"]["From_Account"] == user.id]
+    told = [each for each in parley.callbacks() if each["body"]["From_Account"] == user.id]
     assert [each["status"] for each in told] == [200] * 5
     assert all(each["answer"] == told[0]["answer"] for each in told)
     assert user.replies() == [reply]
@@ -103,7 +103,7 @@ def test_a_callback_sent_five_times_at_once_gives_one_answer(parley: Parley, san
 def test_a_callback_repeated_long_after_its_answer_changes_nothing(parley: Parley, sandbox: Sandbox) -> None:
     user = parley.user()
     reply = user.ask("Once")
-    [told] = [each for each in sandbox.callbacks() if each["body"]["From_Account"] == user.id]
+    [told] = [each for each in parley.callbacks() if each["body"]["From_Account"] == user.id]
 
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(parley.post_callback, [told["body"]] * 8))
@@ -136,7 +136,7 @@ def test_a_burst_is_read_in_the_order_in_which_it_was_written(parley: Parley, sa
 
     [request] = asked(sandbox, "Step 1.")
     brought = [
-        each["body"]["MsgKey"] for each in sandbox.callbacks() if each["body"]["From_Account"] == user.id
+        each["body"]["MsgKey"] for each in parley.callbacks() if each["body"]["From_Account"] == user.id
     ]
     assert brought == keys[::-1]
     assert request["body"]["messages"][-1]["content"] == "\n".join(f"Step {n}." for n in range(1, 6))
