@@ -12,6 +12,8 @@ class ParleyConfig(AppConfig):
     name = "config"
 
     def ready(self) -> None:
+        from config import checks  # noqa: F401 -- it registers itself
+
         post_migrate.connect(analyze_job_tables, sender=apps.get_app_config("procrastinate"))
 
 
