@@ -81,7 +81,7 @@ def configure(*, cloud_port: int = 1, model_port: int = 1) -> None:
     account = VendorAccount(
         slug=ACCOUNT,
         vendor="tencent",
-        config=config,  # type: ignore[misc]  # the stubs think it a text
+        config=config,
         limits={"send_per_s": 1000, "edit_per_s": 1000},  # the pace is not the subject
     )
     account.clean()
