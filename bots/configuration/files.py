@@ -13,6 +13,7 @@ import yaml
 from django.utils.translation import gettext as _
 
 from bots.configuration.problems import Problem, join
+from bots.text import clean_text
 
 # In a {flow, mapping} YAML takes the braces of ${NAME} for its own, so while it reads the file they are
 # characters for private use that no file has.  "$${" stands for "${" itself.
@@ -141,7 +142,10 @@ def fill_in_text(text: str, environment: Mapping[str, str], document: Document, 
             document.note(path, _("${ begins no ${NAME} here; write $${ for the characters themselves"))
         return "${"
 
-    return HELD_REFERENCE.sub(value_of, STRAY_REFERENCE.sub(check_stray, text))
+    filled = HELD_REFERENCE.sub(value_of, STRAY_REFERENCE.sub(check_stray, text))
+    if (storable := clean_text(filled)) != filled:
+        document.note(path, _("has a character that cannot be stored"))
+    return storable
 
 
 def check_key(key: str, document: Document, path: str) -> str:

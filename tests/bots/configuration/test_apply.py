@@ -303,3 +303,9 @@ def test_the_commands_print_the_outcome_and_the_file(write: Callable[..., Path],
     call_command("export", stdout=output)
     assert output.getvalue().startswith("model fast: created\nmodels:\n- slug: fast\n")
     assert LanguageModel.objects.get().enabled
+
+
+def test_text_that_the_database_cannot_store_is_an_error(errors: Errors) -> None:
+    assert errors('routes: [{slug: "a\\0b", rules: [{models: []}]}]')[:1] == [
+        "parley.yaml: routes[0].slug: has a character that cannot be stored",
+    ]
