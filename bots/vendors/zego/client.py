@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 from collections.abc import Callable
 from typing import Final
 
 import requests
 
-from bots.errors import VendorUnreachable
 from bots.events import JSONDict
-from bots.text import clean_json, shorten
+from bots.text import shorten
+from bots.vendors.http import JSONClient
 from bots.vendors.zego.config import ZegoConfig
 from bots.vendors.zego.errors import SIGNATURE_EXPIRED, error_of
 
@@ -37,8 +36,7 @@ class ZegoClient:
         now: Callable[[], float],
     ) -> None:
         self.config = config
-        self.session = session
-        self.timeout_s = timeout_s
+        self._http = JSONClient(session=session, party="zego", timeout_s=timeout_s)
         self._now = now
 
     def call(self, action: str, request: JSONDict) -> JSONDict:
@@ -51,27 +49,15 @@ class ZegoClient:
         return answer
 
     def _post(self, action: str, request: JSONDict) -> JSONDict:
-        """An answer that has a Code, and a Message that can be shown.
-
-        Errors are raised outside the `except` clauses: the text of the original holds the address, and
-        that holds the signature.
-        """
+        """An answer that has a Code, and a Message that can be shown."""
+        address = f"{self.config.zim_api_base.rstrip('/')}/"
+        answer = self._http.post(address, request, call=action, params=self._query(action))
         try:
-            response = self.session.post(
-                f"{self.config.zim_api_base.rstrip('/')}/",
-                params=self._query(action),
-                data=json.dumps(clean_json(request), ensure_ascii=False, separators=(",", ":")).encode(),
-                headers={"Content-Type": "application/json"},
-                timeout=self.timeout_s,
-                allow_redirects=False,
-            )
-        except requests.Timeout:
-            failure = "no answer in time"
-        except requests.RequestException as error:
-            failure = f"no answer ({type(error).__name__})"
-        else:
-            return _read_answer(action, response)
-        raise _unreachable(action, failure)
+            answer["Code"] = int(answer["Code"])
+        except (ValueError, TypeError, KeyError, OverflowError):
+            raise self._http.unreachable(action, "the answer is none of ZEGO's") from None
+        answer["Message"] = shorten(str(answer.get("Message") or ""), LONGEST_MESSAGE)
+        return answer
 
     def _query(self, action: str) -> dict[str, str | int]:
         nonce, timestamp = secrets.token_hex(8), int(self._now())
@@ -93,19 +79,3 @@ def code_of(answer: JSONDict) -> int:
         return int(errors[0]["SubCode"]) if errors else int(answer["Code"])
     except (ValueError, TypeError, KeyError, IndexError, OverflowError):
         return int(answer["Code"])
-
-
-def _read_answer(action: str, response: requests.Response) -> JSONDict:
-    if response.status_code != 200:  # whatever the API itself has to say comes with 200
-        raise _unreachable(action, f"HTTP {response.status_code}", code=str(response.status_code))
-    try:
-        answer: JSONDict = clean_json(json.loads(response.content))
-        answer["Code"] = int(answer["Code"])
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        raise _unreachable(action, "the answer is none of ZEGO's") from None
-    answer["Message"] = shorten(str(answer.get("Message") or ""), LONGEST_MESSAGE)
-    return answer
-
-
-def _unreachable(action: str, failure: str, *, code: str = "") -> VendorUnreachable:
-    return VendorUnreachable(f"{action}: {failure}", party="zego", code=code)
