@@ -7,7 +7,7 @@ import itertools
 import random
 import socket
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -66,11 +66,11 @@ async def converse(
     cloud: socket.socket, model: socket.socket, port: int, worker: psutil.Process
 ) -> list[Row]:
     simulated = Simulated(short_answer)
-    async with AsyncExitStack() as servers:
+    with ExitStack() as servers:
         loop = asyncio.get_running_loop()
         for listener, handle in ((cloud, simulated.take), (model, simulated.complete)):
             server = await loop.create_server(partial(ServerConnection, handle), sock=listener)
-            await servers.enter_async_context(server)
+            servers.enter_context(closing(server))
         async with asyncio.timeout(PATIENCE_S):
             await ask(port, simulated, "first")  # everything has started when it is answered
             await simulated.replies["first"].is_finished.wait()

@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import structlog
-from django.db import models
+from django.db import connection, models
 from django.utils import timezone
 
 from bots import draining, pace
@@ -35,6 +35,20 @@ LONGEST_PAUSE_S: Final = 5.0
 
 SEND: Final = VendorAccount.Call.SEND
 EDIT: Final = VendorAccount.Call.EDIT
+
+# Once a second for every reply under way, and the ORM would take longer to write it than the database
+# to do it.  The condition is that of `owned`.
+CLAIMED: Final = ("text", "frame", "is_error", "state")
+CLAIM: Final = """
+UPDATE conversations_message
+   SET text = %(text)s, frame = %(frame)s, is_error = %(is_error)s, state = %(state)s
+ WHERE id = %(message)s AND EXISTS (
+    SELECT FROM conversations_turn AS turn
+      JOIN conversations_conversation AS conversation ON conversation.id = turn.conversation_id
+     WHERE turn.id = %(turn)s AND turn.attempt = %(attempt)s AND turn.state IN ('thinking', 'speaking')
+       AND conversation.epoch = %(epoch)s
+ )
+"""
 
 
 def owned(turn: Turn) -> models.QuerySet[Turn]:
@@ -248,9 +262,17 @@ class Delivery:
 
     def _claim(self, **changes: object) -> None:
         """Change the row under the condition that the turn is still ours.  Raises Superseded."""
-        rows = Message.objects.filter(pk=self.message.pk, turn__in=owned(self.turn))
-        if not rows.update(**changes or {"frame": self.message.frame}):
-            raise Superseded
+        columns = {name: changes.get(name, getattr(self.message, name)) for name in CLAIMED}
+        ours: dict[str, Any] = {
+            "message": self.message.pk,
+            "turn": self.turn.pk,
+            "attempt": self.turn.attempt,
+            "epoch": self.turn.epoch,
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(CLAIM, ours | columns)
+            if not cursor.rowcount:
+                raise Superseded
         self._set(changes)
 
     def _update(self, **changes: object) -> None:

@@ -70,8 +70,10 @@ class Speaker:
     def say(self, piece: str) -> None:
         """Add to the reply.  Does not block."""
         with self._news:
+            had_news = self._has_news
             self._reply += piece
-            self._news.notify()
+            if not had_news:  # or frames would be woken for every piece while they wait to be due
+                self._news.notify()
 
     @property
     def has_spoken(self) -> bool:

@@ -55,6 +55,11 @@ def answer(conversation_id: int) -> None:
 
 def take(conversation_id: int) -> Turn | None:
     """The turn to run next, in this worker's hands; None when nothing waits."""
+    unfinished = Turn.objects.filter(
+        state__in=[*Turn.RUNNING, Turn.State.WAITING], conversation=conversation_id
+    )
+    if not unfinished.exists():
+        return None
     wait_for_end_of_burst(conversation_id)
     with transaction.atomic():
         conversation = (
@@ -63,7 +68,7 @@ def take(conversation_id: int) -> Turn | None:
             .get(pk=conversation_id)
         )
         # A running one is older than the one that waits.
-        turn = conversation.turns.filter(state__in=[*Turn.RUNNING, Turn.State.WAITING]).order_by("id").first()
+        turn = unfinished.order_by("id").first()
         if turn is None:
             return None
         turn.conversation = conversation

@@ -165,4 +165,5 @@ def new_session() -> requests.Session:
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # threads share no cookies
+    session.auth = lambda request: request  # or requests would look into .netrc, for every call
     return session
