@@ -48,8 +48,8 @@ def test_a_server_that_cannot_start_ends_with_one_line(open_path: Path) -> None:
     done = run("manage.py", "migrate", VAR_DIR=str(open_path), DATABASE_URL="")
 
     assert done.returncode == 1
-    assert done.stderr.startswith("parley: the embedded PostgreSQL does not start: ")
-    assert len(done.stderr.splitlines()) == 1
+    (told,) = [line for line in done.stderr.splitlines() if "programs were copied" not in line]
+    assert told.startswith("parley: the embedded PostgreSQL does not start: ")
 
 
 def test_everything_given_leaves_no_trace_in_the_folder(tmp_path: Path) -> None:

@@ -16,13 +16,19 @@ from pathlib import Path
 import psutil
 import pytest
 
-from config.postgresql.places import data_dir_in
+from config.postgresql.places import data_dir_in, is_reachable, package_dir, programs_in
 from config.postgresql.server import Server
 from tests.conftest import MEMORY
 
 ROOT = Path(__file__).parents[3]
 IS_ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root can act as several users")
+
+
+def skip_where_others_cannot_run_python() -> None:
+    """A checkout below /root, say, is its owner's alone."""
+    if IS_ROOT and not is_reachable(programs_in(package_dir())):
+        pytest.skip("only root can reach this checkout's .venv")
 
 
 def wait_until(condition: Callable[[], object]) -> None:
@@ -130,6 +136,7 @@ def place(new_place: Place, data: Path) -> Place:
 def ordinary_place(home: Path, place: Place) -> Place:
     """A folder of somebody who is not root, with a database's data."""
     if IS_ROOT:
+        skip_where_others_cannot_run_python()
         nobody = pwd.getpwnam("nobody")
         subprocess.run(["chown", "-R", f"{nobody.pw_uid}:{nobody.pw_gid}", home], check=True)
         place.uid = str(nobody.pw_uid)
