@@ -19,6 +19,7 @@ from bots.clients import vendor_for
 from bots.errors import CallbackMalformed
 from bots.events import Content, Event, Ignored, MessageReceived
 from bots.models import Robot, VendorAccount
+from bots.text import clean_json
 from bots.vendors.base import IncomingCallback, Vendor
 from conversations import bulk, tasks
 from conversations.models import Callback, Conversation, Message, Turn
@@ -55,9 +56,9 @@ def open_callback(account: VendorAccount, incoming: IncomingCallback) -> Arrival
         delivery_id=vendor.delivery_id(incoming),
         event=vendor.event_name(incoming),
         received_at=incoming.received_at,
-        query={
-            name: text for name, text in incoming.query.items() if name.lower() not in SIGNATURE_PARAMETERS
-        },
+        query=clean_json(
+            {name: text for name, text in incoming.query.items() if name.lower() not in SIGNATURE_PARAMETERS}
+        ),
         headers={name: incoming.headers[name] for name in KEPT_HEADERS if name in incoming.headers},
         body=incoming.body.decode(errors="replace"),
         state=state,

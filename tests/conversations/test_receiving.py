@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django.fixtures import DjangoAssertNumQueries
@@ -128,3 +130,12 @@ def test_number_of_queries_does_not_grow_with_the_batch(
 
     with django_assert_num_queries(9):  # savepoint and release included
         receiving.store(arrivals)
+
+
+def test_query_that_cannot_be_stored_as_it_is_loses_no_message(robot: Robot) -> None:
+    callback = replace(incoming(callback_body("hello")), query={"secret": "s3cret", "x": "a\0b"})
+
+    receiving.store([receiving.open_callback(robot.account, callback)])
+
+    assert Callback.objects.get().query["x"] == "ab"
+    assert Message.objects.get().text == "hello"
