@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 BASE_PYTHON = Path(sys._base_executable)  # type: ignore[attr-defined]  # not the .venv's
+# A Python that was moved may find its own library by this alone.
+LIBRARIES = {name: value for name, value in os.environ.items() if name == "LD_LIBRARY_PATH"}
 BROKEN = "#!/bin/sh\necho 'command not found' >&2\nexit 127\n"
 OLD = "#!/bin/sh\nexit 1\n"  # the check failed
 
@@ -21,7 +24,7 @@ def add_program(folder: Path, name: str, script: str) -> Path:
 def find_python(home: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["/bin/sh", ROOT / "bin" / "find-python"],
-        env={"PATH": f"{home / 'bin'}:/nowhere", "HOME": str(home), **environ},
+        env={**LIBRARIES, "PATH": f"{home / 'bin'}:/nowhere", "HOME": str(home), **environ},
         text=True,
         capture_output=True,
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from config.postgresql.places import data_dir_in, is_reachable, package_dir, programs_in
+from config.postgresql.places import data_dir_in, socket_dir_of, is_reachable, package_dir, programs_in
 from config.postgresql.server import Server
 from tests.conftest import MEMORY
 
@@ -106,6 +106,8 @@ class Place:
         if process := Server(data_dir).process():
             process.kill()
             wait_until(lambda: has_ended(process))
+        if (socket_dir := socket_dir_of(data_dir)) != data_dir:
+            shutil.rmtree(socket_dir, ignore_errors=True)
         if data_dir.parent != self.var_dir:
             shutil.rmtree(data_dir.parent)
 
