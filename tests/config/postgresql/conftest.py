@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from config.postgresql.places import data_dir_in, socket_dir_of, is_reachable, package_dir, programs_in
+from config.postgresql.places import data_dir_in, is_reachable, package_dir, programs_in, socket_dir_of
 from config.postgresql.server import Server
 from tests.conftest import MEMORY
 
