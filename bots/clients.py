@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from bots.crypto import SecretDict
+from bots.memories import SharedMemory
 from bots.models import VendorAccount
 from bots.vendors import vendor_class
 from bots.vendors.base import Vendor
@@ -68,7 +69,9 @@ class Accounts:
 def new_client(account: VendorAccount) -> Vendor:
     """A client with the account's settings.  Raises InvalidConfig where they are not complete."""
     vendor = vendor_class(account.vendor)
-    return vendor(read_config(vendor.Config, account.config))
+    client = vendor(read_config(vendor.Config, account.config))
+    client.memory = SharedMemory(account.pk)
+    return client
 
 
 vendor_for = Clients().for_account

@@ -9,6 +9,7 @@ BotError                      nobody raises the base
 │   ├── VendorBusy            told to slow down                   → retry after
 │   ├── VendorRefused         said no                             → give up, tell a person
 │   │   ├── MessageGone       has no such message (any more)     → look it up, or send a new one
+│   │   ├── MessageEnded      takes nothing more for this message → go on in a new one
 │   │   └── EditingUnavailable  the account may not edit        → send whole messages
 │   └── Unsupported           cannot be said through this API
 └── ModelError                model, code, permanent, retry_after
@@ -80,6 +81,10 @@ class VendorRefused(VendorError):
 
 class MessageGone(VendorRefused):
     """The IM cloud has no such message, or has it no longer."""
+
+
+class MessageEnded(VendorRefused):
+    """The IM cloud has ended a growing message: what it took stays, and nothing can be added."""
 
 
 class EditingUnavailable(VendorRefused):

@@ -113,6 +113,7 @@ class OutgoingMessage:
     vendor_message_id: str | None = None  # None until the vendor has taken the first frame
     shown: str = ""  # what the vendor has accepted of this message so far
     frame: int = 0  # 0 for the first frame, rising
+    is_repeat: bool = False  # this very frame was sent before, and may have been taken
     extra: JSONDict = field(default_factory=dict)  # goes to the vendor as it is
 
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from bots import validation
@@ -90,6 +91,22 @@ class Pace(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id} {self.call}"
+
+
+class AccountMemory(models.Model):
+    """What the workers have learnt of an account at its vendor, such as a token.  It can be learnt anew."""
+
+    account = models.OneToOneField(VendorAccount, models.CASCADE, related_name="memory")
+    kept = EncryptedJSONField(default=dict)  # see bots.vendors.memory
+
+    def __str__(self) -> str:
+        return str(self.account_id)
+
+    @property
+    def note(self) -> str:
+        """What a person should know of it, in the language of the page."""
+        note = str(self.kept.get("note", ""))
+        return gettext(note) if note else ""
 
 
 class LanguageModel(models.Model):

@@ -81,6 +81,12 @@ def check_robot_id(vendor: type[Vendor], user_id: str) -> None:
             "vendor": vendor.label,
         }
         raise ValidationError({"user_id": reason})
+    if vendor.robot_id_alphabet and not set(user_id) <= set(vendor.robot_id_alphabet):
+        reason = _("must consist of these characters at %(vendor)s: %(characters)s") % {
+            "vendor": vendor.label,
+            "characters": vendor.robot_id_alphabet,
+        }
+        raise ValidationError({"user_id": reason})
     if len(user_id.encode()) > vendor.max_robot_id_bytes:
         reason = _("must not be longer than %(limit)s bytes at %(vendor)s") % {
             "limit": vendor.max_robot_id_bytes,

@@ -20,7 +20,7 @@ from django.utils import timezone
 from bots import draining, pace
 from bots.clients import vendor_for
 from bots.database import release_connection
-from bots.errors import MessageGone, Unsupported, VendorError, VendorUnreachable
+from bots.errors import MessageEnded, MessageGone, Unsupported, VendorError, VendorUnreachable
 from bots.events import Address, OutgoingMessage, Receipt
 from bots.keys import new_key
 from bots.models import VendorAccount
@@ -202,6 +202,7 @@ class Delivery:
         self._update(
             vendor_message_id=receipt.vendor_message_id,
             happened_at=receipt.sent_at,
+            accepted=len(self.message.text),
             state=Message.State.STREAMING if grows_on else Message.State.DELIVERED,
         )
         self._note_speech()
@@ -217,22 +218,46 @@ class Delivery:
             return None
 
     def _edit(self, text: str, *, is_finished: bool) -> None:
-        outgoing = self._outgoing(is_finished=is_finished, text=text)
+        if self.vendor.grows_by_increments and self._is_pending and text != self.message.text:
+            self._offer(self.message.text, is_finished=False)  # or what it said would be missing
+        self._offer(text, is_finished=is_finished)
+
+    @property
+    def _is_pending(self) -> bool:
+        """Whether it is open if the vendor has taken the last frame."""
+        message = self.message
+        return message.state == Message.State.FINISHING or message.accepted < len(message.text)
+
+    def _offer(self, text: str, *, is_finished: bool) -> None:
+        """Send one frame: a new one, or again the one that is open."""
+        is_repeat = self._is_repeat(text, is_finished=is_finished)
+        frame = self.message.frame + (not is_repeat)
+        outgoing = self._outgoing(is_finished=is_finished, text=text, frame=frame, is_repeat=is_repeat)
         # Stored first: whoever comes after a crash must know all that may have been shown.
         self._claim(
             text=text,
-            frame=self.message.frame + 1,
+            frame=frame,
+            accepted=self.message.accepted,
             is_error=self.message.is_error,
             state=Message.State.FINISHING if is_finished else self.message.state,
         )
         release_connection()
         try:
             self._edit_at_vendor(outgoing)
+        except MessageEnded:
+            # Words of a frame that is open may be said twice: better than not at all.
+            self._update(text=text[: self.message.accepted], state=Message.State.DELIVERED)
+            raise
         finally:
             self._next_frame_at = time.monotonic() + self.vendor.edit_interval_s
+        self._set({"accepted": len(text)})  # stored with the next frame
         if is_finished:
-            self._update(state=Message.State.DELIVERED)
+            self._update(state=Message.State.DELIVERED, accepted=len(text))
         self._note_speech()
+
+    def _is_repeat(self, text: str, *, is_finished: bool) -> bool:
+        was_finished = self.message.state == Message.State.FINISHING
+        return self._is_pending and (text, is_finished) == (self.message.text, was_finished)
 
     def _edit_at_vendor(self, outgoing: OutgoingMessage) -> None:
         try:
@@ -245,7 +270,14 @@ class Delivery:
             self._update(vendor_message_id=receipt.vendor_message_id)
             self.vendor.edit(replace(outgoing, vendor_message_id=receipt.vendor_message_id))
 
-    def _outgoing(self, *, is_finished: bool, text: str | None = None) -> OutgoingMessage:
+    def _outgoing(
+        self,
+        *,
+        is_finished: bool,
+        text: str | None = None,
+        frame: int | None = None,
+        is_repeat: bool = False,
+    ) -> OutgoingMessage:
         message, conversation = self.message, self.turn.conversation
         return OutgoingMessage(
             robot_id=conversation.robot.user_id,
@@ -256,8 +288,9 @@ class Delivery:
             is_finished=is_finished or message.is_error or not message.is_stream,
             is_error=message.is_error,
             vendor_message_id=message.vendor_message_id,
-            shown=message.text,
-            frame=message.frame,
+            shown=message.text[: message.accepted],
+            frame=message.frame if frame is None else frame,
+            is_repeat=is_repeat,
         )
 
     def _claim(self, **changes: object) -> None:

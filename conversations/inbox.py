@@ -18,7 +18,7 @@ from bots.clients import find_account, recall_account, vendor_for
 from bots.errors import CallbackError, CallbackMalformed, CallbackRejected
 from bots.models import VendorAccount
 from bots.vendors.base import Answer, IncomingCallback
-from conversations.receiving import Arrival, open_callback, store, unreadable
+from conversations.receiving import Arrival, is_for_robot, open_callback, store, unreadable
 
 log = structlog.get_logger(__name__)
 
@@ -155,4 +155,6 @@ def _store_alone(arrival: Arrival, incoming: IncomingCallback, reply: Reply) -> 
 
 
 def _acknowledge(arrival: Arrival, incoming: IncomingCallback, reply: Reply) -> None:
-    reply(vendor_for(arrival.account).answer(incoming))
+    vendor = vendor_for(arrival.account)
+    is_intercepted = vendor.intercepts and is_for_robot(arrival)
+    reply(vendor.answer_for_robot(incoming) if is_intercepted else vendor.answer(incoming))

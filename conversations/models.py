@@ -208,6 +208,8 @@ class Message(models.Model):
     vendor_message_id = models.CharField(_("vendor's id"), max_length=100, null=True)  # noqa: DJ001 -- unique when known
     key = models.BigIntegerField(_("key"), null=True)  # outgoing: makes a repeated send harmless
     frame = models.PositiveIntegerField(_("frames"), default=0)
+    # Characters of `text` that the vendor has confirmed; the rest was sent, and may have been taken.
+    accepted = models.PositiveIntegerField(_("characters confirmed"), default=0)
     is_stream = models.BooleanField(_("grows"), default=False)
     is_error = models.BooleanField(_("tells of a failure"), default=False)
     happened_at = models.DateTimeField(_("time"))  # by the vendor's clock

@@ -148,6 +148,13 @@ def record(heard: Iterable[tuple[VendorAccount, Event]]) -> None:
     queue_turns(answered.intersection(conversation_id for (conversation_id,) in new))
 
 
+def is_for_robot(arrival: Arrival) -> bool:
+    """Whether a user wrote to one of our robots."""
+    spoken = [(arrival.account, event) for event in arrival.events if isinstance(event, MessageReceived)]
+    robots = _robots_among(spoken)
+    return any((account.pk, event.robot_id) in robots for account, event in spoken)
+
+
 def queue_turns(conversation_ids: Collection[int]) -> None:
     """Make sure that a turn waits in each conversation, with a job to run it."""
     if not conversation_ids:

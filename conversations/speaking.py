@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import structlog
@@ -14,7 +14,7 @@ from django.db import connections
 from bots import draining
 from bots.clients import vendor_for
 from bots.database import release_connection
-from bots.errors import EditingUnavailable, Unsupported, VendorRefused
+from bots.errors import EditingUnavailable, MessageEnded, Unsupported, VendorRefused
 from bots.models import Robot
 from bots.text import split_at
 from conversations.delivering import Delivery, check_ownership
@@ -46,7 +46,7 @@ class Speaker:
 
     def open(self) -> None:
         """Show at once that an answer is coming, where messages can grow."""
-        if self.grows:
+        if self.grows and self.vendor.starts_empty:
             self._current("")
 
     @contextmanager
@@ -83,25 +83,38 @@ class Speaker:
     def finish(self, reply: str) -> None:
         """Deliver the whole reply.  What the vendor has already is left alone."""
         self._reply = reply
+        self._until_said(self._finish_reply)
+        self._take_back_left()
+
+    def _finish_reply(self) -> None:
         rest = self._turn_pages(is_whole=True)
         if rest:
             self._finish_message(rest)
-        self._take_back_left()
+
+    def _until_said(self, act: Callable[[], None]) -> None:
+        """Do it, and go on in another message wherever one turns out not to grow, or no longer."""
+        while True:
+            try:
+                return act()
+            except (EditingUnavailable, MessageEnded) as error:
+                log.info("going on in a new message", error=str(error))
 
     def fail(self, apology: str) -> None:
         """Tell the user that no answer comes, or not all of it.  What was said stays."""
         begun = [*([self._delivery] if self._delivery else []), *self._left]
         said = [delivery for delivery in begun if delivery.shown and not delivery.is_error]
         for delivery in said:
-            self._finish(delivery, delivery.shown)
+            with suppress(MessageEnded):
+                self._finish(delivery, delivery.shown)
         self._delivery, self._left = None, deque(delivery for delivery in begun if delivery not in said)
-        self._finish_message(apology, is_error=True)
+        self._until_said(lambda: self._finish_message(apology, is_error=True))
         self._take_back_left()
 
     def _send_frames(self, on_failure: Callable[[], None]) -> None:
         try:
             while self._wait_for_news():
-                self._send_frame()
+                with suppress(EditingUnavailable, MessageEnded):  # the next round takes another message
+                    self._send_frame()
         except Exception as error:
             self._failure = error
             on_failure()
@@ -159,11 +172,14 @@ class Speaker:
 
     def _stop_growing(self, delivery: Delivery) -> None:
         """The account may not edit: take back what has begun to grow, and go on in whole messages."""
+        self._note_that_nothing_grows()
+        self._take_back(delivery)
+        self._delivery = None
+
+    def _note_that_nothing_grows(self) -> None:
         log.warning("editing refused, answers come in whole messages")
         self.vendor.note_editing_refused()
         self.grows = False
-        self._take_back(delivery)
-        self._delivery = None
 
     def _turn_pages(self, *, is_whole: bool = False) -> str:
         """Finish all messages that the reply fills; → the text of the current one."""
@@ -212,8 +228,18 @@ class Speaker:
                 self._delivery = Delivery.of_new_message(
                     self.turn, text, is_stream=self.grows, is_error=is_error
                 )
-            self._delivery.start()
+            self._begin(self._delivery)
         return self._delivery
+
+    def _begin(self, delivery: Delivery) -> None:
+        """Raises EditingUnavailable, with the message given up, where the vendor starts none that grows."""
+        try:
+            delivery.start()
+        except EditingUnavailable as error:
+            self._note_that_nothing_grows()
+            delivery.give_up(str(error))
+            self._delivery = None
+            raise
 
     def _take_back_left(self) -> None:
         """A shorter reply than an earlier attempt's leaves messages over."""
@@ -222,8 +248,8 @@ class Speaker:
 
     def _take_back(self, delivery: Delivery) -> None:
         """Where the vendor does not do that, the message is at least no longer waited for."""
-        delivery.start()
         try:
+            delivery.start()
             delivery.recall()
         except (VendorRefused, Unsupported) as error:
             log.info("message left as it is", error=str(error))
@@ -231,6 +257,7 @@ class Speaker:
 
     def _let_be(self, delivery: Delivery) -> None:
         try:
-            delivery.finish(delivery.shown, is_error=delivery.is_error)
+            with suppress(MessageEnded):
+                delivery.finish(delivery.shown, is_error=delivery.is_error)
         except EditingUnavailable as error:
             delivery.give_up(str(error))

@@ -21,6 +21,7 @@ from starlette.staticfiles import StaticFiles
 
 from sandbox import samples, state
 from sandbox.courier import Courier
+from sandbox.easemob import Easemob
 from sandbox.events import event_stream
 from sandbox.faults import BadFaults, Faults
 from sandbox.tencent import Tencent
@@ -28,7 +29,7 @@ from sandbox.vendor import BadRequest, VendorCloud
 from sandbox.world import JSONDict, World
 from sandbox.zego import Zego
 
-VENDORS: list[type[VendorCloud]] = [Tencent, Zego]
+VENDORS: list[type[VendorCloud]] = [Tencent, Zego, Easemob]
 STATIC = Path(__file__).parent / "static"
 LONGEST_WAIT_S = 60.0
 SAVE_INTERVAL_S = 1.0

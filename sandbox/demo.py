@@ -25,7 +25,7 @@ import httpx
 import yaml
 
 from sandbox import model
-from sandbox.driver import App, NoReply, Sandbox, TencentApp, ZegoApp
+from sandbox.driver import App, EasemobApp, NoReply, Sandbox, TencentApp, ZegoApp
 from sandbox.processes import ROOT, Process, ProcessFailed
 
 HERE = Path(__file__).resolve().parent
@@ -59,6 +59,8 @@ class Keys:
     tencent_token: str = field(default_factory=lambda: secrets.token_hex(12))
     zego_secret: str = field(default_factory=lambda: secrets.token_hex(16))
     zego_callback_secret: str = field(default_factory=lambda: secrets.token_hex(16))
+    easemob_secret: str = field(default_factory=lambda: secrets.token_hex(16))
+    easemob_callback_secret: str = field(default_factory=lambda: secrets.token_hex(16))
     is_seeded: bool = False  # the robots were applied; they are the admin's now
 
     @classmethod
@@ -127,7 +129,28 @@ def zego(keys: Keys) -> DemoApp:
     )
 
 
-VENDORS: list[Callable[[Keys], DemoApp]] = [tencent, zego]
+def easemob(keys: Keys) -> DemoApp:
+    return DemoApp(
+        label="Easemob IM",
+        account="demo-easemob",
+        robot="ada",
+        settings={
+            "vendor": "easemob",
+            "org_name": "demo",
+            "app_name": "chat",
+            "client_id": "demo-client",
+            "client_secret": keys.easemob_secret,
+            "callback_secret": keys.easemob_callback_secret,
+        },
+        environment={
+            "DEMO_EASEMOB_SECRET": keys.easemob_secret,
+            "DEMO_EASEMOB_CALLBACK_SECRET": keys.easemob_callback_secret,
+        },
+        driver=EasemobApp,
+    )
+
+
+VENDORS: list[Callable[[Keys], DemoApp]] = [tencent, zego, easemob]
 
 
 class Demo:

@@ -250,6 +250,31 @@ class ZegoApp(App):
         return {**{name: self.settings[name] for name in names}, "zim_api_base": self._sandbox.url}
 
 
+class EasemobApp(App):
+    vendor = "easemob"
+    id_setting = "app_key"
+    secret_settings = MappingProxyType({"EM_SECRET": "client_secret", "EM_CB": "callback_secret"})
+
+    def __init__(self, sandbox: Sandbox, settings: JSONDict) -> None:
+        app_key = f"{settings['org_name']}#{settings['app_name']}"
+        super().__init__(sandbox, settings | {"app_key": app_key})
+        del self.settings["app_key"]
+
+    @classmethod
+    def drawn_settings(cls) -> JSONDict:
+        return {
+            "org_name": "acme",
+            "app_name": f"chat-{secrets.token_hex(4)}",
+            "client_id": f"YXA6{secrets.token_hex(8)}",
+            "client_secret": f"YXA6{secrets.token_hex(16)}",
+            "callback_secret": secrets.token_hex(16),
+        }
+
+    def config(self) -> JSONDict:
+        names = ("org_name", "app_name", "client_id", "client_secret", "callback_secret")
+        return {**{name: self.settings[name] for name in names}, "api_base": self._sandbox.url}
+
+
 class Sandbox:
     """The simulated clouds, and a scripted model beside them."""
 

@@ -9,6 +9,7 @@ from bots.vendors.base import Vendor
 VENDORS = {
     "tencent": "bots.vendors.tencent.Tencent",
     "zego": "bots.vendors.zego.Zego",
+    "easemob": "bots.vendors.easemob.Easemob",
 }
 
 

@@ -18,6 +18,7 @@ from bots.errors import CallbackMalformed, Unsupported
 from bots.events import Event, JSONDict, OutgoingMessage, Receipt, RobotProfile
 from bots.text import clean_json
 from bots.vendors.config import VendorConfig
+from bots.vendors.memory import Memory
 
 CONNECTIONS: Final = 400  # kept open to a vendor: more than a worker process has threads
 EDITING_BREAK_S: Final = 3600.0  # until an account that could not edit is tried again: plans change rarely
@@ -75,6 +76,10 @@ class Vendor:
     label: ClassVar[str]  # for people
     Config: ClassVar[type[VendorConfig]]
     can_edit: ClassVar[bool] = False  # a sent message can be replaced, so answers can grow
+    grows_by_increments: ClassVar[bool] = (
+        False  # `edit` adds to a message; it takes each frame once, in order
+    )
+    starts_empty: ClassVar[bool] = True  # a growing answer may begin without words
     can_recall: ClassVar[bool] = False
     edit_interval_s: ClassVar[float] = 1.0  # between two frames of one message
     repeat_window_s: ClassVar[float] = 0.0  # a send repeated within this is harmless (same `key`)
@@ -82,10 +87,12 @@ class Vendor:
     timeout_s: ClassVar[tuple[float, float]] = 3.0, 8.0  # for the connection, for the answer
     robot_prefix: ClassVar[str] = ""  # every robot's id begins with it
     max_robot_id_bytes: ClassVar[int] = 32
+    robot_id_alphabet: ClassVar[str] = ""  # characters that a robot's id may have; "": any
 
     def __init__(self, config: VendorConfig, session: requests.Session | None = None) -> None:
         self.config = config
         self.session = session or new_session()
+        self.memory = Memory()  # shared by all workers where the client belongs to a stored account
         self._edits_again_at = 0.0  # monotonic
 
     @property
@@ -129,6 +136,15 @@ class Vendor:
         """
         return None
 
+    def answer_for_robot(self, callback: IncomingCallback) -> Answer:
+        """The acknowledgement of a message to one of our robots.  Asked for only if `intercepts`."""
+        return self.answer(callback)
+
+    @property
+    def intercepts(self) -> bool:
+        """Whether a message to one of our robots is acknowledged otherwise than others."""
+        return False
+
     def register(self, robot: RobotProfile) -> None:
         """Create the robot at the vendor, or bring its profile up to date.  Repeatable."""
         raise NotImplementedError
@@ -142,7 +158,10 @@ class Vendor:
         raise NotImplementedError
 
     def edit(self, message: OutgoingMessage) -> None:
-        """Replace a sent message by what `message` says now.  Raises MessageGone if there is none."""
+        """Make a sent message say what `message` says now.
+
+        Raises MessageGone if there is none, MessageEnded if it takes no more.
+        """
         raise Unsupported(f"{self.label} cannot edit messages", party=self.name)
 
     def find_sent(self, message: OutgoingMessage) -> Receipt | None:

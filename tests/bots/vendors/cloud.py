@@ -77,6 +77,8 @@ class Handler(BaseHTTPRequestHandler):
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         self._answer(self.cloud.hear(Request(parts.path, query, headers, content)))
 
+    do_PUT = do_POST  # noqa: N815
+
     def _answer(self, reply: Reply) -> None:
         if reply.trouble:
             if reply.trouble == "silence":

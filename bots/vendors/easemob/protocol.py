@@ -1,0 +1,117 @@
+"""What we send: neutral messages in Easemob's words.
+
+Plain messages: message_single.html.  Streams: message_stream_send_single.html.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from bots.errors import Unsupported
+from bots.events import JSONDict, OutgoingMessage
+from bots.text import clean_text
+
+# 5 KB for body and ext together; what counts is not documented, so bytes of JSON with room for ext.
+MAX_BODY_BYTES: Final = 4000
+MAX_STREAM_BYTES: Final = 96 * 1024  # of 128 KB
+MARK: Final = "parley"  # our entry in `ext`
+BLANK: Final = " "
+
+
+def plain_request(message: OutgoingMessage) -> JSONDict:
+    """The body of `messages/users`."""
+    return {
+        "from": message.robot_id,
+        "to": [user_of(message)],
+        "type": "txt",
+        "body": {"msg": clean_text(message.text)},
+        **message.extra,
+        "ext": ext_of(message),
+    }
+
+
+def first_chunk(message: OutgoingMessage) -> JSONDict:
+    """The body of `stream_message/user` that begins a stream.  `to` is one text there."""
+    return {
+        "from": message.robot_id,
+        "to": user_of(message),
+        "body": {"msg": clean_text(message.text), "seq": 0, "type": "markdown"},
+        "ext": ext_of(message),
+    }
+
+
+def next_chunk(message: OutgoingMessage, increment: str) -> JSONDict:
+    """The body of `stream_message/user` that goes on with it: numbers follow one another without a gap."""
+    body: JSONDict = {"msgId": message.vendor_message_id, "msg": increment, "seq": message.frame}
+    if message.is_finished:
+        body |= {"finish": True, "finishReason": 0}
+    return {"from": message.robot_id, "to": user_of(message), "body": body}
+
+
+def increment_of(message: OutgoingMessage) -> str:
+    """What is new in a message.  Raises Unsupported where it is not only longer."""
+    if not message.text.startswith(message.shown):
+        raise Unsupported("a stream message can only be added to", party="easemob")
+    return clean_text(message.text[len(message.shown) :])
+
+
+def recall_request(message: OutgoingMessage) -> JSONDict:
+    """The body of `messages/msg_recall`; `force`: however long ago it was (message_recall_single)."""
+    return {
+        "msg_id": message.vendor_message_id,
+        "from": message.robot_id,
+        "to": user_of(message),
+        "chat_type": "chat",
+        "force": True,
+        "sync_device": True,
+    }
+
+
+def ext_of(message: OutgoingMessage) -> JSONDict:
+    """With our key, as text: it has more digits than numbers keep in JavaScript."""
+    return {**message.extra.get("ext", {}), MARK: {"key": str(message.key)}}
+
+
+def user_of(message: OutgoingMessage) -> str:
+    if message.conversation.kind != "peer":
+        raise Unsupported("only one-to-one conversations can be written to", party="easemob")
+    return message.conversation.id
+
+
+def fits(text: str, *, is_stream: bool) -> bool:
+    cleaned = clean_text(text)
+    if is_stream:
+        return len(cleaned.encode()) <= MAX_STREAM_BYTES
+    return len(json.dumps({"msg": cleaned}, ensure_ascii=False).encode()) <= MAX_BODY_BYTES
+
+
+def records_in(value: Any) -> Iterator[JSONDict]:
+    """The messages of a page of history.  The name of the list is not documented: all lists count."""
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from records_in(inner)
+    elif isinstance(value, list):
+        yield from (record for record in value if isinstance(record, dict))
+
+
+def has_list(value: Any) -> bool:
+    """Whether a page is one that we can read at all."""
+    return isinstance(value, list) or (isinstance(value, dict) and any(map(has_list, value.values())))
+
+
+def key_of(record: JSONDict) -> str:
+    """Our key in a message of the history, which has `payload` as an object or as its text."""
+    payload = record.get("payload")
+    if isinstance(payload, str):
+        try:
+            payload = json.loads(payload)
+        except (ValueError, RecursionError):
+            payload = None
+    for place in (record, payload):
+        ext = place.get("ext") if isinstance(place, dict) else None
+        mark = ext.get(MARK) if isinstance(ext, dict) else None
+        if isinstance(mark, dict):
+            return str(mark.get("key", ""))
+    return ""

@@ -1,0 +1,215 @@
+"""Easemob as a vendor: who does what for whom."""
+
+from __future__ import annotations
+
+import secrets
+import string
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+
+import requests
+from django.utils.translation import gettext_noop
+
+from bots.errors import MessageEnded, MessageGone, Unsupported, VendorRefused, VendorUnreachable
+from bots.events import Event, JSONDict, OutgoingMessage, Receipt, RobotProfile
+from bots.keys import milliseconds_of
+from bots.vendors.base import EDITING_BREAK_S, Answer, IncomingCallback, Vendor
+from bots.vendors.easemob import callbacks, protocol
+from bots.vendors.easemob.client import EasemobClient
+from bots.vendors.easemob.config import EasemobConfig
+from bots.vendors.easemob.errors import EMPTY, FINISHED, STALE_CHUNK
+from bots.vendors.reading import Fields
+
+HISTORY_PAGE: Final = 20  # messages; how many may be asked for is not documented, this is the example
+MOST_HISTORY_PAGES: Final = 100
+CLOCK_SKEW_MS: Final = 120_000  # between Easemob and us
+ALREADY_THERE: Final = ("duplicate_unique_property_exists", "be unique", "exist")
+
+STREAMS_CLOSED: Final = gettext_noop(
+    "Stream messages are not opened for this app: answers come in whole messages. "
+    "They are tried again once an hour."
+)
+
+
+class Easemob(Vendor):
+    name = "easemob"
+    label = "Easemob IM"
+    Config = EasemobConfig
+    can_edit = True  # an answer grows as a stream message
+    grows_by_increments = True
+    starts_empty = False  # whether a chunk may be without words is not documented
+    can_recall = True
+    edit_interval_s = 0.5  # 100 chunks a second are for all the app's conversations together
+    repeat_window_s = 0.0  # nothing makes a repeat harmless: look the message up first
+    calls_per_s = 50.0  # a stream's first chunk and the others share 100 calls
+    robot_id_alphabet = string.ascii_lowercase + string.digits + "_-."
+    max_robot_id_bytes = 64
+
+    config: EasemobConfig
+
+    def __init__(
+        self,
+        config: EasemobConfig,
+        session: requests.Session | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(config, session)
+        self._now = now
+        self._knows_closed = False  # that streams were refused is noted in the memory
+        self._client = EasemobClient(
+            config, self.session, timeout_s=self.timeout_s, now=now, memory=lambda: self.memory
+        )
+
+    @property
+    def can_edit_now(self) -> bool:
+        again_at = float(self.memory.read().get("streams_again_at", 0))
+        self._knows_closed = again_at > 0
+        return self._now() >= again_at
+
+    def note_editing_refused(self) -> None:
+        """For all workers, and for the admin."""
+        with self.memory.changing() as kept:
+            kept["streams_again_at"] = self._now() + EDITING_BREAK_S
+            kept["note"] = STREAMS_CLOSED
+
+    def check(self, callback: IncomingCallback) -> None:
+        callbacks.check(callback, self.config)
+
+    def delivery_id(self, callback: IncomingCallback) -> str:
+        return callbacks.delivery_id(callback)
+
+    def event_name(self, callback: IncomingCallback) -> str:
+        return callbacks.event_of(callback)
+
+    def read(self, callback: IncomingCallback) -> list[Event]:
+        return callbacks.read(callback)
+
+    def answer(self, callback: IncomingCallback) -> Answer:
+        """Of a post-send callback the answer's body is ignored, so there is no need to tell the two apart."""
+        return Answer(body={"valid": True})
+
+    @property
+    def intercepts(self) -> bool:
+        return self.config.pre_send == "intercept"
+
+    def answer_for_robot(self, callback: IncomingCallback) -> Answer:
+        return Answer(body={"valid": not self.intercepts})
+
+    def register(self, robot: RobotProfile) -> None:
+        """An ordinary user (account_register_authorized_single.md) whose password nobody knows: robots
+        do not log in.  Then the profile, by the keys that the client SDKs understand (userprofile.md)."""
+        user = {"username": robot.user_id, "password": secrets.token_urlsafe(24)}
+        try:
+            answer = self._client.call("users", user)
+        except VendorRefused as error:
+            if error.code != ALREADY_THERE[0] and ALREADY_THERE[1] not in error.detail:
+                raise
+        else:
+            self._check_registration(answer)
+        profile = {"nickname": robot.nickname, "avatarurl": robot.avatar_url}
+        if given := {name: value for name, value in profile.items() if value}:
+            self._client.put_form(f"metadata/user/{robot.user_id}", given)
+
+    def send(self, message: OutgoingMessage) -> Receipt:
+        if message.is_stream and not message.is_error:
+            return self._start_stream(message)
+        answer = self._client.call("messages/users", protocol.plain_request(message))
+        # The names in `data` are folded to lower case; we named one receiver.
+        ids = list(self._fields(answer).object("data").source)
+        if len(ids) != 1:
+            raise self._fields(answer).wrong("data", "does not hold one id")
+        return self._receipt(answer, self._fields(answer).object("data").id(ids[0], longest=100))
+
+    def edit(self, message: OutgoingMessage) -> None:
+        increment = protocol.increment_of(message)
+        try:
+            self._add(message, increment)
+        except MessageEnded as error:
+            # A frame that was sent before, and whose answer was lost, was taken after all.
+            if not (message.is_repeat and error.code in {STALE_CHUNK, FINISHED}):
+                raise
+        except VendorRefused as error:
+            if increment or error.code != EMPTY:
+                raise
+            self._add(message, protocol.BLANK)  # the end has to be said with something
+
+    def recall(self, message: OutgoingMessage) -> None:
+        with suppress(MessageGone):  # what a second recall is answered is not documented
+            self._client.call("messages/msg_recall", protocol.recall_request(message))
+
+    def find_sent(self, message: OutgoingMessage) -> Receipt | None:
+        for record in self._history(message):
+            if protocol.key_of(record) == str(message.key):
+                sent = self._fields(record)
+                name = next((name for name in ("msg_id", "msgId", "id") if record.get(name)), "msg_id")
+                sent_at = sent.time("timestamp", self._time(), per_second=1000)
+                return Receipt(vendor_message_id=str(record.get(name) or sent.id(name)), sent_at=sent_at)
+        return None
+
+    def fits(self, text: str, *, is_stream: bool) -> bool:
+        return protocol.fits(text, is_stream=is_stream)
+
+    def _start_stream(self, message: OutgoingMessage) -> Receipt:
+        answer = self._client.call("stream_message/user", protocol.first_chunk(message))
+        receipt = self._receipt(answer, self._fields(answer).object("data").id("msgId", longest=100))
+        self._note_streams_opened()
+        return receipt
+
+    def _note_streams_opened(self) -> None:
+        if self._knows_closed:
+            self._knows_closed = False
+            with self.memory.changing() as kept:
+                kept.pop("streams_again_at", None)
+                kept.pop("note", None)
+
+    def _add(self, message: OutgoingMessage, increment: str) -> None:
+        self._client.call("stream_message/user", protocol.next_chunk(message, increment))
+
+    def _history(self, message: OutgoingMessage) -> Iterator[JSONDict]:
+        """The conversation since the message was made (message_roam_single_obtain.html)."""
+        request: JSONDict = {
+            "username": message.robot_id,
+            "to": protocol.user_of(message),
+            "limit": HISTORY_PAGE,
+            "order": "down",
+            "startTimestamp": milliseconds_of(message.key) - CLOCK_SKEW_MS,
+            "endTimestamp": int(self._now() * 1000) + CLOCK_SKEW_MS,
+        }
+        for _page in range(MOST_HISTORY_PAGES):
+            data = self._client.call_v6("roaming/chat", request).get("data")
+            if not protocol.has_list(data):
+                raise Unsupported("roaming/chat: the answer's form is unknown", party=self.name)
+            records = list(protocol.records_in(data))
+            yield from records
+            cursor = _cursor_in(data)
+            if not records or not cursor or cursor == request.get("cursor"):
+                return
+            request["cursor"] = cursor
+        raise VendorUnreachable("the history does not end", party=self.name)
+
+    def _check_registration(self, answer: JSONDict) -> None:
+        """Newer servers answer 200 and say in `data` who was not registered."""
+        failures = answer.get("data")
+        for failure in failures if isinstance(failures, list) else []:
+            reason = str(failure.get("registerUserFailReason", "")) if isinstance(failure, dict) else ""
+            if reason and not any(words in reason for words in ALREADY_THERE):
+                raise VendorRefused(f"users: {reason}", party=self.name)
+
+    def _receipt(self, answer: JSONDict, message_id: str) -> Receipt:
+        sent_at = self._fields(answer).time("timestamp", self._time(), per_second=1000)
+        return Receipt(vendor_message_id=message_id, sent_at=sent_at)
+
+    def _time(self) -> datetime:
+        return datetime.fromtimestamp(self._now(), UTC)
+
+    def _fields(self, answer: JSONDict) -> Fields:
+        return Fields(answer, path="answer: ", error=partial(VendorUnreachable, party=self.name))
+
+
+def _cursor_in(data: object) -> str:
+    pagination = data.get("pagination") if isinstance(data, dict) else None
+    return str(pagination.get("cursor") or "") if isinstance(pagination, dict) else ""
