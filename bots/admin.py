@@ -29,7 +29,7 @@ from bots.forms import (
     account_form,
     clearable,
 )
-from bots.models import LanguageModel, Robot, Route, Rule, VendorAccount
+from bots.models import AccountMemory, LanguageModel, Robot, Route, Rule, VendorAccount
 from bots.theme import ModelAdmin, TabularInline, badge
 from bots.validation import LIMITS
 from bots.vendors import VENDORS, vendor_choices, vendor_class
@@ -66,7 +66,7 @@ class VendorAccountAdmin(ConfigurationAdmin):
     list_display = ("slug", "vendor", "show_robots", "enabled")
     list_filter = ("vendor", "enabled")
     search_fields = ("slug",)
-    readonly_fields = ("show_vendor",)
+    readonly_fields = ("show_vendor", "show_note")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[VendorAccount]:
         accounts: QuerySet[VendorAccount] = super().get_queryset(request)
@@ -82,9 +82,10 @@ class VendorAccountAdmin(ConfigurationAdmin):
         stored = {spec.name for spec in clearable(vendor) if obj and obj.config.get(spec.name)}
         config = [CONFIG + name for name in vendor.Config.__dataclass_fields__]
         clearing = [CLEAR + name for name in vendor.Config.__dataclass_fields__ if name in stored]
+        noted = ["show_note"] if obj and note_of(obj) else []
         about = callback_address(request, obj) if obj else other_vendors(vendor)
         return (
-            (None, {"fields": ["slug", "show_vendor", "enabled"], "description": about}),
+            (None, {"fields": ["slug", "show_vendor", *noted, "enabled"], "description": about}),
             (_("Settings at the vendor"), {"fields": [*config, *clearing]}),
             (_("Limits"), {"fields": [LIMITS]}),
         )
@@ -96,6 +97,10 @@ class VendorAccountAdmin(ConfigurationAdmin):
     def show_vendor(self, account: VendorAccount) -> str:
         return account.get_vendor_display()
 
+    @admin.display(description=_("noted at the vendor"))
+    def show_note(self, account: VendorAccount) -> str:
+        return note_of(account)
+
     @admin.display(description=_("robots"), ordering="robot_count")
     def show_robots(self, account: VendorAccount) -> SafeString:
         url = reverse("admin:bots_robot_changelist")
@@ -103,6 +108,12 @@ class VendorAccountAdmin(ConfigurationAdmin):
         return format_html(
             '<a class="text-link" href="{}?account__id__exact={}">{}</a>', url, account.pk, count
         )
+
+
+def note_of(account: VendorAccount) -> str:
+    """What the workers have learnt of the account and a person should know."""
+    memory = AccountMemory.objects.filter(account=account).first()
+    return memory.note if memory else ""
 
 
 def chosen_vendor(request: HttpRequest, account: VendorAccount | None) -> type[Vendor]:

@@ -38,10 +38,10 @@ EDIT: Final = VendorAccount.Call.EDIT
 
 # Once a second for every reply under way, and the ORM would take longer to write it than the database
 # to do it.  The condition is that of `owned`.
-CLAIMED: Final = ("text", "frame", "is_error", "state")
+CLAIMED: Final = ("text", "frame", "accepted", "is_error", "state")
 CLAIM: Final = """
 UPDATE conversations_message
-   SET text = %(text)s, frame = %(frame)s, is_error = %(is_error)s, state = %(state)s
+   SET text = %(text)s, frame = %(frame)s, accepted = %(accepted)s, is_error = %(is_error)s, state = %(state)s
  WHERE id = %(message)s AND EXISTS (
     SELECT FROM conversations_turn AS turn
       JOIN conversations_conversation AS conversation ON conversation.id = turn.conversation_id
@@ -237,7 +237,6 @@ class Delivery:
         self._claim(
             text=text,
             frame=frame,
-            accepted=self.message.accepted,
             is_error=self.message.is_error,
             state=Message.State.FINISHING if is_finished else self.message.state,
         )

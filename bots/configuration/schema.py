@@ -27,7 +27,6 @@ from bots.vendors.config import is_secret
 
 # The format has these already; the first release that can act on them will take them.
 NOT_YET_SECTIONS: Final = {"policies", "tiers", "agent_templates"}
-NOT_YET_VENDORS: Final[set[str]] = set()
 NOT_YET_APIS: Final = {"anthropic"}
 NOT_YET: Final = _("not supported yet")
 UNKNOWN: Final = _("unknown key")
@@ -194,7 +193,6 @@ class AccountSection(ObjectSection):
     class Meta:
         model = VendorAccount
         fields: ClassVar = ["slug", "vendor", "config", "limits", "enabled"]
-        extra_kwargs: ClassVar = {"vendor": {"not_yet": NOT_YET_VENDORS}}
 
     def validate_vendor(self, vendor: str) -> str:
         if self.instance is not None and self.instance.vendor != vendor:

@@ -222,7 +222,6 @@ words: []
     [
         ("policies: []", "policies: not supported yet"),
         ("agent_templates: []", "agent_templates: not supported yet"),
-        ("accounts: [{slug: e, vendor: easemob}]", "accounts[0].vendor: easemob: not supported yet"),
         ("accounts: [{slug: z, vendor: other}]", "accounts[0].vendor: must be one of: paper"),
         ("models: [{slug: m, model: m, api: anthropic}]", "models[0].api: anthropic: not supported yet"),
         (
