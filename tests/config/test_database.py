@@ -3,7 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from django.db import connection
 
 from config import database
 from config.environment import WrongValue
@@ -61,3 +63,20 @@ def test_without_an_address_it_is_the_embedded_one(tmp_path: Path) -> None:
     assert settings["ENGINE"] == "config.postgresql"
     assert (settings["USER"], settings["NAME"], settings["PORT"]) == ("parley", "parley", "5432")
     assert settings["DATA_DIR"] == str(tmp_path / "postgres")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_restarted_server_costs_no_request() -> None:
+    """All connections of the pool are dead, and the next request is served at once all the same."""
+    pool = connection.pool  # type: ignore[attr-defined]  # PostgreSQL's has it
+    dead = [pool.getconn() for _ in range(5)]
+    for each in dead:
+        pool.putconn(each)
+    pids = [each.info.backend_pid for each in dead]
+    with psycopg.connect(**connection.get_connection_params(), autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s) AS pid", [pids])
+
+    alive = pool.getconn(timeout=0.9)
+
+    assert alive.info.backend_pid not in pids
+    pool.putconn(alive)
