@@ -257,7 +257,7 @@ def test_what_was_acknowledged_before_everything_was_killed_is_answered_after_th
 
 
 def test_an_answer_survives_the_loss_of_all_database_connections(parley: Parley, sandbox: Sandbox) -> None:
-    sandbox.model.script(ANSWER, match="Cut", chunk_delay_s=0.2)
+    sandbox.model.script(ANSWER, match="Cut", times=0, chunk_delay_s=0.2)
     user = parley.user()
     user.write("Cut")
     user.wait_until_shown("word1")
