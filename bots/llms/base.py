@@ -117,7 +117,7 @@ class ReplyStream(Iterator[str]):
         """What the call has taken so far."""
         return self._reported_usage() or Usage(
             input=sum(estimate_tokens(message.content) for message in self.prompt.messages),
-            output=estimate_tokens("".join((*self._thoughts, *self._answer))),
+            output=self._estimate_output(),
             is_estimated=True,
         )
 
@@ -131,6 +131,10 @@ class ReplyStream(Iterator[str]):
         """Give the connection back.  Repeatable; for the iterating thread only."""
         self._pieces.close()
         self._release()
+
+    def _estimate_output(self) -> int:
+        """Tokens of what the model has written so far, counted from the text."""
+        return estimate_tokens("".join((*self._thoughts, *self._answer)))
 
     def _run(self) -> Generator[str]:
         started_at = time.monotonic()

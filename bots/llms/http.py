@@ -17,12 +17,13 @@ import requests
 import urllib3
 from django.conf import settings
 from requests import exceptions
+from requests.auth import AuthBase
 from sseclient import SSEClient
 
 from bots.errors import ModelCancelled, ModelError, ModelRefused, ModelTooSlow, ModelUnreachable
 from bots.events import JSONDict
 from bots.llms.base import Endpoint, LanguageModelClient, Prompt, ReplyStream
-from bots.llms.failures import error_for, read_error_body, read_retry_after, tidy
+from bots.llms.failures import BAD_ENDS, complaint_in, error_for, read_error_body, read_retry_after, tidy
 from bots.llms.wire import Line, new_session, post
 
 READ_BYTES: Final = 65_536
@@ -31,6 +32,11 @@ MAX_ERROR_BYTES: Final = 65_536
 ERROR_BODY_S: Final = 2.0  # the status says that it failed; the reason is worth waiting this long
 LAST_WORDS_S: Final = 3.0  # after `finish_reason`: usage and [DONE] follow at once, or never
 DRAIN_S: Final = 0.05  # after [DONE]: the end of the body, which makes the connection fit for others
+
+HEADERS: Final = {
+    "Accept": "text/event-stream",
+    "Accept-Encoding": "identity",  # compressors hold text back
+}
 
 NETWORK_ERRORS: Final = (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException, UnicodeDecodeError)
 BAD_ADDRESSES: Final = (exceptions.InvalidURL, exceptions.InvalidSchema, exceptions.MissingSchema)
@@ -79,8 +85,35 @@ class HTTPReplyStream(ReplyStream):
         pause = LAST_WORDS_S if self.finish_reason else self.endpoint.timeouts.stall_s
         self._line.deadline = min(time.monotonic() + pause, self._total_at)
 
+    def _key(self) -> str:
+        """The API key, fit for a header.  Raises ModelRefused."""
+        key = self.endpoint.api_key.strip()
+        if not (key.isascii() and key.isprintable()):
+            raise self._error(
+                ModelRefused, "the API key has characters that no HTTP header carries", code="api_key"
+            )
+        return key
+
+    def _parse(self, data: str) -> JSONDict:
+        """The JSON object that an event carries.  Raises ModelError, also where the object is a complaint."""
+        content = parse_object(data)
+        if content is None:
+            raise self._error(ModelUnreachable, f"sent what is not a JSON object: {data}", code="not_json")
+        if complaint := complaint_in(content):
+            raise error_for(self.endpoint, complaint)
+        return content
+
+    def _think(self, thought: str) -> None:
+        """The model has thought this."""
+        if thought:
+            self._thoughts.append(thought)
+            self._heard()
+
     def _finish(self, reason: str) -> None:
-        """The model has said its last word; usage may follow."""
+        """The model has said its last word; usage may follow.  Raises ModelError for a bad end."""
+        if kind := BAD_ENDS.get(reason):
+            code = "content_filter" if kind is ModelRefused else reason
+            raise self._error(kind, f"the provider ended the answer: {reason}", code=code)
         if not self.finish_reason:
             self.finish_reason = reason
             self._heard()
@@ -201,6 +234,34 @@ class HTTPReplyStream(ReplyStream):
                     pass
         self._response.close()
         self._response = None
+
+
+class KeyHeader(AuthBase):
+    """A header with the key, or none.  As `auth`, it keeps requests from looking into .netrc."""
+
+    def __init__(self, name: str, key: str, *, scheme: str = "") -> None:
+        self._name = name
+        self._key = key
+        self._scheme = scheme
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._key:
+            request.headers[self._name] = f"{self._scheme} {self._key}".lstrip()
+        return request
+
+
+def merged(target: JSONDict, patch: JSONDict) -> JSONDict:
+    """The target after a JSON merge patch (RFC 7396)."""
+    result = dict(target)
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict):
+            before = result.get(key)
+            result[key] = merged(before if isinstance(before, dict) else {}, value)
+        else:
+            result[key] = value
+    return result
 
 
 def event_data(blocks: Iterator[bytes]) -> Iterator[str]:

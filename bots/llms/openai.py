@@ -9,21 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import requests
-from requests.auth import AuthBase
-
-from bots.errors import ModelRefused, ModelUnreachable
 from bots.events import JSONDict
 from bots.llms.base import Endpoint, Prompt, Usage
-from bots.llms.failures import BAD_ENDS, complaint_in, error_for
-from bots.llms.http import HTTPModelClient, HTTPReplyStream, parse_object
+from bots.llms.http import HEADERS, HTTPModelClient, HTTPReplyStream, KeyHeader, merged
 from bots.llms.text import ThinkTags
 from bots.llms.usage import read_usage
-
-HEADERS = {
-    "Accept": "text/event-stream",
-    "Accept-Encoding": "identity",  # compressors hold text back
-}
 
 
 class OpenAI(HTTPModelClient):
@@ -48,16 +38,11 @@ class OpenAIReplyStream(HTTPReplyStream):
         self._usage: JSONDict = {}  # the last that came: running totals replace one another
 
     def _request(self) -> dict[str, Any]:
-        key = self.endpoint.api_key.strip()
-        if not (key.isascii() and key.isprintable()):
-            raise self._error(
-                ModelRefused, "the API key has characters that no HTTP header carries", code="api_key"
-            )
         return {
             # The versioned part of the address differs between providers, so it is in the base.
             "url": self.endpoint.base_url.rstrip("/") + "/chat/completions",
             "headers": HEADERS,
-            "auth": Bearer(key),
+            "auth": KeyHeader("Authorization", self._key(), scheme="Bearer"),
             "json": request_body(self.endpoint, self.prompt),
         }
 
@@ -68,11 +53,7 @@ class OpenAIReplyStream(HTTPReplyStream):
         if data == "[DONE]":
             self._is_done = True
             return ""
-        chunk = parse_object(data)
-        if chunk is None:
-            raise self._error(ModelUnreachable, f"sent what is not a JSON object: {data}", code="not_json")
-        if complaint := complaint_in(chunk):
-            raise error_for(self.endpoint, complaint)
+        chunk = self._parse(data)
         self._keep_usage(chunk)
         choices = chunk.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
@@ -83,7 +64,7 @@ class OpenAIReplyStream(HTTPReplyStream):
         delta = choice.get("delta") or choice.get("message")  # the latter where nothing is streamed
         text = self._read_delta(delta) if isinstance(delta, dict) else ""
         if reason := choice.get("finish_reason"):  # StepFun sends "" for "not yet"
-            self._read_end(str(reason))
+            self._finish(str(reason))
         return text
 
     def _read_delta(self, delta: JSONDict) -> str:
@@ -93,16 +74,8 @@ class OpenAIReplyStream(HTTPReplyStream):
         if content and isinstance(content, str):
             tagged_thought, answer = self._tags.feed(content)
             thought += tagged_thought
-        if thought:
-            self._thoughts.append(thought)
-            self._heard()
+        self._think(thought)
         return answer
-
-    def _read_end(self, reason: str) -> None:
-        if kind := BAD_ENDS.get(reason):
-            code = "content_filter" if kind is ModelRefused else reason
-            raise self._error(kind, f"the provider ended the answer: {reason}", code=code)
-        self._finish(reason)
 
     def _keep_usage(self, holder: JSONDict) -> None:
         usage = holder.get("usage")
@@ -116,18 +89,6 @@ class OpenAIReplyStream(HTTPReplyStream):
         return answer
 
 
-class Bearer(AuthBase):
-    """The key as a bearer token, or none.  As `auth`, it keeps requests from looking into .netrc."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._key:
-            request.headers["Authorization"] = f"Bearer {self._key}"
-        return request
-
-
 def request_body(endpoint: Endpoint, prompt: Prompt) -> JSONDict:
     """The request with the endpoint's parameters merged into it; None leaves a key out."""
     body: JSONDict = {
@@ -139,20 +100,6 @@ def request_body(endpoint: Endpoint, prompt: Prompt) -> JSONDict:
     if prompt.user:
         body["user"] = prompt.user
     return merged(body, endpoint.params)
-
-
-def merged(target: JSONDict, patch: JSONDict) -> JSONDict:
-    """The target after a JSON merge patch (RFC 7396)."""
-    result = dict(target)
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        elif isinstance(value, dict):
-            before = result.get(key)
-            result[key] = merged(before if isinstance(before, dict) else {}, value)
-        else:
-            result[key] = value
-    return result
 
 
 def reasoning_in(delta: JSONDict) -> str:

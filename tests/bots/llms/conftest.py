@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from bots.llms.base import ChatMessage, Endpoint, Prompt, Timeouts
-from bots.llms.openai import OpenAI, OpenAIReplyStream
+from bots.llms.base import ChatMessage, Endpoint, Prompt, ReplyStream, Timeouts
+from bots.llms.http import HTTPModelClient
+from bots.llms.openai import OpenAI
 from tests.bots.llms.provider import Answer, Provider
 
 API_KEY = "sk-0123456789abcdef"
@@ -26,14 +27,14 @@ HELLO = Prompt(messages=(ChatMessage(role="user", content="Hello"),))
 class Providers:
     """Starts stand-in providers and asks them."""
 
-    def __init__(self, stack: ExitStack, client: OpenAI) -> None:
+    def __init__(self, stack: ExitStack, client: HTTPModelClient) -> None:
         self.client = client
         self._stack = stack
 
     def start(self, answer: Answer, tls: ssl.SSLContext | None = None) -> Provider:
         return self._stack.enter_context(Provider(answer, tls=tls))
 
-    def ask(self, provider: Provider | Answer, timeouts: Timeouts = PATIENT) -> OpenAIReplyStream:
+    def ask(self, provider: Provider | Answer, timeouts: Timeouts = PATIENT) -> ReplyStream:
         if not isinstance(provider, Provider):
             provider = self.start(provider)
         return self.client.stream(endpoint_at(provider.url, timeouts), HELLO)
@@ -60,7 +61,7 @@ def client() -> Iterator[OpenAI]:
 
 
 @pytest.fixture
-def providers(client: OpenAI) -> Iterator[Providers]:
+def providers(client: HTTPModelClient) -> Iterator[Providers]:
     with ExitStack() as stack:
         yield Providers(stack, client)
 

@@ -9,7 +9,8 @@ import pytest
 
 from bots.errors import ModelError, ModelSilent, ModelUnreachable
 from bots.llms.base import ChatMessage, Prompt, Usage
-from bots.llms.openai import OpenAI, merged
+from bots.llms.http import merged
+from bots.llms.openai import OpenAI
 from tests.bots.llms.conftest import API_KEY, HELLO, Providers, endpoint_at
 from tests.bots.llms.provider import (
     DONE,
