@@ -119,7 +119,10 @@ class LanguageModel(models.Model):
         blank=True,
         max_length=500,
         validators=[validation.check_address],
-        help_text=_("Everything before /chat/completions, with its version part."),
+        help_text=_(
+            "Everything before /chat/completions, with its version part; "
+            "for Anthropic, everything before /v1/messages."
+        ),
     )
     api_key = EncryptedTextField(_("API key"), blank=True, default="")
     model = models.CharField(

@@ -27,7 +27,6 @@ from bots.vendors.config import is_secret
 
 # The format has these already; the first release that can act on them will take them.
 NOT_YET_SECTIONS: Final = {"policies", "tiers", "agent_templates"}
-NOT_YET_APIS: Final = {"anthropic"}
 NOT_YET: Final = _("not supported yet")
 UNKNOWN: Final = _("unknown key")
 CONSEQUENCE: Final = "consequence"  # code of an error that goes away with another one
@@ -36,15 +35,9 @@ CONSEQUENCE: Final = "consequence"  # code of an error that goes away with anoth
 class Choice(serializers.ChoiceField):
     """A choice whose error names the words there are to choose from."""
 
-    def __init__(self, *args: Any, not_yet: Set[str] = frozenset(), **options: Any) -> None:
-        self.not_yet = not_yet  # words of the format that this version cannot act on
-        super().__init__(*args, **options)
-
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, str) and data in self.choices:
             return data
-        if isinstance(data, str) and data in self.not_yet:
-            raise ValidationError(f"{data}: {NOT_YET}")
         raise ValidationError(_("must be one of: %(known)s") % {"known": ", ".join(map(str, self.choices))})
 
 
@@ -235,7 +228,6 @@ class ModelSection(ObjectSection):
             "slug", "api", "base_url", "api_key", "model", "params", "timeouts", "max_concurrency", "price",
             "enabled",
         ]  # fmt: skip
-        extra_kwargs: ClassVar = {"api": {"not_yet": NOT_YET_APIS}}
 
     def store(self) -> None:
         self.draft.save()

@@ -9,6 +9,7 @@ from django.utils.module_loading import import_string
 from bots.llms.base import LanguageModelClient
 
 APIS = {
+    "anthropic": "bots.llms.anthropic.Anthropic",
     "openai": "bots.llms.openai.OpenAI",
     "scripted": "bots.llms.scripted.Scripted",
 }

@@ -20,7 +20,7 @@ from bots.llms.base import Endpoint
 MAX_DETAIL_CHARACTERS: Final = 500
 MIN_SECRET_CHARACTERS: Final = 4  # shorter keys are placeholders, such as a local server's "x"
 
-# `error.code`, its part before the first dot, or `error.type`.
+# `error.code` or its part before the first dot, `error.details.error_code`, or `error.type`.
 CODES: Final[dict[str, type[ModelError]]] = {
     # OpenAI: platform.openai.com/docs/guides/error-codes
     "rate_limit_exceeded": ModelBusy,
@@ -90,6 +90,13 @@ CODES: Final[dict[str, type[ModelError]]] = {
     "1304": ModelRefused,  # these three wait for the quota's reset
     "1308": ModelRefused,
     "1310": ModelRefused,
+    # Anthropic: platform.claude.com/docs/en/api/errors; the first in `error.details.error_code`
+    "enforced_spend_limit_reached": ModelRefused,
+    "billing_error": ModelRefused,
+    "not_found_error": ModelRefused,
+    "request_too_large": ModelRefused,
+    "api_error": ModelUnreachable,
+    "timeout_error": ModelUnreachable,
     # Generic types that say enough where no HTTP status does: inside a stream
     "invalid_api_key": ModelRefused,
     "invalid_request_error": ModelRefused,
@@ -107,6 +114,7 @@ REQUEST_TIMEOUT: Final = 408
 # `finish_reason` of an answer that is none.
 BAD_ENDS: Final[dict[str, type[ModelError]]] = {
     "content_filter": ModelRefused,
+    "refusal": ModelRefused,  # Anthropic
     "sensitive": ModelRefused,  # Zhipu; guessed
     "network_error": ModelUnreachable,  # Zhipu; guessed
     "insufficient_system_resource": ModelBusy,  # DeepSeek; guessed
@@ -139,8 +147,10 @@ def complaint_in(body: JSONDict) -> Complaint | None:
 def read_error(error: object) -> Complaint:
     if not isinstance(error, dict):
         return Complaint(message=as_text(error))
+    details = error.get("details")  # Anthropic: a word more exact than the type
+    more_exact = details.get("error_code") if isinstance(details, dict) else None
     return Complaint(
-        code=as_text(error.get("code")),
+        code=as_text(error.get("code") or more_exact),
         type=as_text(error.get("type")),
         message=as_text(error.get("message")),
     )

@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                     "base_url",
                     models.CharField(
                         blank=True,
-                        help_text="Everything before /chat/completions, with its version part.",
+                        help_text="Everything before /chat/completions, with its version part; for Anthropic, everything before /v1/messages.",
                         max_length=500,
                         validators=[bots.validation.check_address],
                         verbose_name="base address",

@@ -223,7 +223,8 @@ words: []
         ("policies: []", "policies: not supported yet"),
         ("agent_templates: []", "agent_templates: not supported yet"),
         ("accounts: [{slug: z, vendor: other}]", "accounts[0].vendor: must be one of: paper"),
-        ("models: [{slug: m, model: m, api: anthropic}]", "models[0].api: anthropic: not supported yet"),
+        ("models: [{slug: m, model: m, api: other}]",
+         "models[0].api: must be one of: anthropic, openai, scripted"),
         (
             FAST + "routes: [{slug: r, rules: [{when: {tiers: [vip]}, models: [fast]}]}]",
             "routes[0].rules[0].when.tiers: not supported yet",
