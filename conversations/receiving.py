@@ -7,34 +7,27 @@ waiting.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 import structlog
-from django.db import connection, transaction
-from django.utils import timezone
+from django.db import transaction
 
 from bots.clients import vendor_for
 from bots.errors import CallbackMalformed
-from bots.events import Content, Event, Ignored, MessageReceived
+from bots.events import Event, Ignored, MessageReceived
 from bots.models import Robot, VendorAccount
 from bots.text import clean_json
 from bots.vendors.base import IncomingCallback, Vendor
-from conversations import bulk, tasks
-from conversations.models import Callback, Conversation, Message, Turn
+from conversations import storing, tasks
+from conversations.models import Callback
 
 log = structlog.get_logger(__name__)
 
 # What is worth keeping of a request; everything else may hold secrets of a proxy on the way.
 KEPT_HEADERS: Final = ("content-type", "user-agent")
 SIGNATURE_PARAMETERS: Final = ("sign", "signature", "usersig", "token")
-
-# PostgreSQL checks foreign keys by plans that it keeps as long as the connection lives.  One from a time
-# when the table of jobs was all but empty would read it from end to end for each job of a later burst.
-NO_TABLE_SCANS: Final = "SET LOCAL enable_seqscan = off"
-
-type RobotKey = tuple[int, str]  # account, the robot's user id at the vendor
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +88,10 @@ def unreadable(arrival: Arrival, error: Exception) -> Arrival:
 
 def store(arrivals: Sequence[Arrival]) -> None:
     """Store callbacks and all that follows from them: all or nothing."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(NO_TABLE_SCANS)
-        bulk.insert(
-            Callback,
-            [vars(arrival.callback) for arrival in arrivals],
-            on_conflict="DO NOTHING",
-            returning="id",
-        )
-        record([(arrival.account, event) for arrival in arrivals for event in arrival.events])
+    _keep(
+        [arrival.callback for arrival in arrivals],
+        [(arrival.account, event) for arrival in arrivals for event in arrival.events],
+    )
 
 
 def read_again(callback: Callback) -> None:
@@ -112,7 +100,7 @@ def read_again(callback: Callback) -> None:
     events, callback.state, callback.error = read_events(vendor, as_it_came(callback))
     with transaction.atomic():
         callback.save(update_fields=["state", "error"])
-        record([(callback.account, event) for event in events])
+        _keep([], [(callback.account, event) for event in events])
 
 
 def as_it_came(callback: Callback) -> IncomingCallback:
@@ -125,119 +113,13 @@ def as_it_came(callback: Callback) -> IncomingCallback:
     )
 
 
-def record(heard: Iterable[tuple[VendorAccount, Event]]) -> None:
-    """Put messages into their conversations and queue the turns that will answer them."""
-    spoken = [(account, event) for account, event in heard if isinstance(event, MessageReceived)]
-    robots = _robots_among(spoken)
-    addressed = [
-        (robot, event)
-        for account, event in spoken
-        # A robot that writes to a robot would never end.
-        if (robot := robots.get((account.pk, event.robot_id))) and (account.pk, event.sender_id) not in robots
-    ]
-    if not addressed:
-        return
-    conversations = _conversations_of(addressed)
-    new = bulk.insert(
-        Message,
-        [_message(conversations[_place(robot, event)].id, event) for robot, event in addressed],
-        on_conflict="DO NOTHING",
-        returning="conversation_id",
-    )
-    answered = {conversation.id for conversation in conversations.values() if conversation.is_answered}
-    queue_turns(answered.intersection(conversation_id for (conversation_id,) in new))
-
-
 def is_for_robot(arrival: Arrival) -> bool:
     """Whether a user wrote to one of our robots."""
-    spoken = [(arrival.account, event) for event in arrival.events if isinstance(event, MessageReceived)]
-    robots = _robots_among(spoken)
-    return any((account.pk, event.robot_id) in robots for account, event in spoken)
+    written_to = {event.robot_id for event in arrival.events if isinstance(event, MessageReceived)}
+    return Robot.objects.filter(account=arrival.account, user_id__in=written_to).exists()
 
 
-def queue_turns(conversation_ids: Collection[int]) -> None:
-    """Make sure that a turn waits in each conversation, with a job to run it."""
-    if not conversation_ids:
-        return
-    queued = bulk.insert(
-        Turn,
-        [{"conversation_id": conversation_id} for conversation_id in conversation_ids],
-        on_conflict="DO NOTHING",  # one is waiting
-        returning="conversation_id",
-    )
-    tasks.defer_answers([conversation_id for (conversation_id,) in queued])
-
-
-type Place = tuple[int, str, str]  # robot, kind of address, the vendor's id of the address
-
-
-class Found(NamedTuple):
-    """A conversation that something was said in."""
-
-    id: int
-    is_answered: bool  # by the robot, that is
-
-
-def _place(robot: Robot, event: MessageReceived) -> Place:
-    return robot.pk, event.conversation.kind, event.conversation.id
-
-
-def _robots_among(spoken: Iterable[tuple[VendorAccount, MessageReceived]]) -> dict[RobotKey, Robot]:
-    """The robots that these events name, as addressee or as sender."""
-    accounts = {account.pk for account, _ in spoken}
-    user_ids = {user_id for _, event in spoken for user_id in (event.robot_id, event.sender_id)}
-    if not user_ids:
-        return {}
-    robots = (
-        Robot.objects.filter(account__in=accounts, user_id__in=user_ids)
-        .only("account_id", "user_id", "enabled")
-        .order_by()
-    )
-    return {(robot.account_id, robot.user_id): robot for robot in robots}
-
-
-def _conversations_of(addressed: Iterable[tuple[Robot, MessageReceived]]) -> dict[Place, Found]:
-    """The conversations of these messages, made where missing, their rows locked until the commit.
-
-    The lock keeps a turn from being taken, and another batch from queueing one, meanwhile.  All
-    batches lock in the same order, so they cannot block one another for good.
-    """
-    now = timezone.now()
-    enabled = {robot.pk for robot, _ in addressed if robot.enabled}
-    rows = bulk.insert(
-        Conversation,
-        [
-            {"robot_id": robot_id, "kind": kind, "peer_id": peer_id, "last_message_at": now}
-            for robot_id, kind, peer_id in sorted({_place(robot, event) for robot, event in addressed})
-        ],
-        on_conflict="(robot_id, kind, peer_id) DO UPDATE SET last_message_at = excluded.last_message_at",
-        returning="robot_id, kind, peer_id, id, owner",
-    )
-    return {
-        (robot_id, kind, peer_id): Found(
-            id=conversation_id, is_answered=owner == Conversation.Owner.ROBOT and robot_id in enabled
-        )
-        for robot_id, kind, peer_id, conversation_id, owner in rows
-    }
-
-
-def _message(conversation_id: int, event: MessageReceived) -> dict[str, object]:
-    return {
-        "conversation_id": conversation_id,
-        "sender": Message.Sender.USER,
-        "sender_id": event.sender_id,
-        "kind": event.content.kind,
-        "text": event.content.text,
-        "extra": _extra(event.content),
-        "state": Message.State.RECEIVED,
-        "vendor_message_id": event.vendor_message_id,
-        "happened_at": event.happened_at,
-        "order": event.order,
-    }
-
-
-def _extra(content: Content) -> dict[str, object]:
-    """What a content has besides its text."""
-    return {
-        name: value for name, value in asdict(content).items() if name != "text" and value not in (None, "")
-    }
+def _keep(callbacks: Sequence[Callback], events: Iterable[tuple[VendorAccount, Event]]) -> None:
+    heard = [(account, event) for account, event in events if isinstance(event, MessageReceived)]
+    with transaction.atomic():
+        tasks.defer_answers(storing.store(callbacks, heard))

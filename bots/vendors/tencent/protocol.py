@@ -22,6 +22,7 @@ FAILURE: Final = 23  # `src`: no answer can be given
 
 # Tencent takes 12 KB and does not say of what; its own bot plugin stops at this.
 MAX_BODY_BYTES: Final = 11 * 1024
+SURELY_FITS: Final = 1500  # characters; a control character takes most, seven bytes as JSON within JSON
 LONGEST_SUMMARY: Final = 80  # characters in a list of conversations and in a push
 PLACEHOLDER: Final = "…"  # for an answer without words yet: without a text there is no push at all
 RECEIVER_ONLY: Final = 2  # `SyncOtherMachine`: the message is kept in the receiver's history only
@@ -123,6 +124,8 @@ def summary_of(text: str) -> str:
 
 def fits(text: str, *, is_stream: bool) -> bool:
     """Escapes count: a stream's text is JSON within JSON."""
+    if len(text) <= SURELY_FITS:
+        return True
     cleaned = clean_text(text)
     body = stream_body(cleaned, is_finished=True) if is_stream else text_body(cleaned)
     return len(as_json(body).encode()) <= MAX_BODY_BYTES
