@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime, time
+from decimal import Decimal
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -32,7 +33,7 @@ from unfold.paginator import InfinitePaginator
 
 from bots.theme import ModelAdmin, badge
 from conversations import receiving, transcript
-from conversations.models import Callback, Conversation, Message, Turn
+from conversations.models import Callback, Conversation, Message, ModelCall, Turn
 
 PREVIEW_CHARACTERS = 120
 TURN_COLOURS = {
@@ -42,6 +43,13 @@ TURN_COLOURS = {
     "taken_over": "warning",
 } | dict.fromkeys(("waiting", "thinking", "speaking"), "info")
 MESSAGE_COLOURS = {"delivered": "success", "failed": "danger", "sending": "info", "streaming": "info"}
+CALL_COLOURS = {
+    "answered": "success",
+    "failed": "danger",
+    "cut": "warning",
+    "lost": "warning",
+    "running": "info",
+}
 CALLBACK_COLOURS = {"read": "success", "unread": "danger"}
 
 
@@ -93,6 +101,14 @@ def unbroken(text: str) -> SafeString:
 def moment(at: datetime) -> str:
     """A time to the second, which the formats of most languages leave out."""
     return timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def price(cost: Decimal, currency: str) -> SafeString:
+    return unbroken(f"{transcript.amount(cost)} {currency}" if currency else "–")
+
+
+def duration(start: datetime, end: datetime | None) -> SafeString:
+    return unbroken(f"{transcript.seconds(start, end):.2f} s" if end else "–")
 
 
 def preformatted(text: str) -> SafeString:
@@ -186,7 +202,10 @@ class TurnAdmin(HistoryAdmin):
     search_help_text = _("The beginning of a user's id, or the id of a conversation.")
     fieldsets = (
         (None, {"fields": ["show_conversation", "show_state", "error", "attempt", "epoch"]}),
-        (_("Model"), {"fields": ["show_model", "finish_reason", "show_tokens", "show_cost", "reply"]}),
+        (
+            _("Model"),
+            {"fields": ["show_model", "finish_reason", "show_tokens", "show_cost", "show_calls", "reply"]},
+        ),
         (
             _("Times"),
             {
@@ -223,13 +242,11 @@ class TurnAdmin(HistoryAdmin):
 
     @admin.display(description=_("tokens, in → out"))
     def show_tokens(self, turn: Turn) -> SafeString:
-        about = "≈ " if turn.tokens_are_estimated else ""
-        cached = f" ({turn.cached_input_tokens})" if turn.cached_input_tokens else ""
-        return unbroken(f"{about}{turn.input_tokens}{cached} → {turn.output_tokens}")
+        return unbroken(transcript.tokens(turn))
 
     @admin.display(description=_("cost"))
     def show_cost(self, turn: Turn) -> SafeString:
-        return unbroken(f"{transcript.amount(turn.cost)} {turn.currency}" if turn.currency else "–")
+        return price(turn.cost, turn.currency)
 
     @admin.display(description=_("timings"))
     def show_timings(self, turn: Turn) -> str:
@@ -241,24 +258,82 @@ class TurnAdmin(HistoryAdmin):
 
     @admin.display(description=_("first words"))
     def show_first_words(self, turn: Turn) -> SafeString:
-        return unbroken(
-            f"{transcript.seconds(turn.queued_at, turn.spoken_at):.2f} s" if turn.spoken_at else "–"
-        )
+        return duration(turn.queued_at, turn.spoken_at)
 
     @admin.display(description=_("in all"))
     def show_total(self, turn: Turn) -> SafeString:
-        return unbroken(
-            f"{transcript.seconds(turn.queued_at, turn.ended_at):.2f} s" if turn.ended_at else "–"
-        )
+        return duration(turn.queued_at, turn.ended_at)
 
     @admin.display(description=_("error"))
     def show_error(self, turn: Any) -> str:
         return str(turn.error_preview)
 
+    @admin.display(description=_("model calls"))
+    def show_calls(self, turn: Turn) -> str:
+        calls = turn.calls.select_related("model").order_by("pk")
+        lines = ((link("conversations_modelcall", call.pk, call), call.error) for call in calls)
+        return format_html_join("", "<p>{} {}</p>", lines) or "–"
+
     @admin.display(description=_("messages"))
     def show_messages(self, turn: Turn) -> str:
         said = sorted(turn.messages.select_related("turn"), key=lambda message: message.place)
         return link_to_messages(said)
+
+
+@admin.register(ModelCall)
+class ModelCallAdmin(HistoryAdmin):
+    list_display = (
+        "show_time", "model", "show_outcome", "show_turn", "show_tokens", "show_cost", "show_first_token",
+        "show_total", "show_error",
+    )  # fmt: skip
+    list_defer = ("error",)
+    list_filter = (
+        ("model", RelatedDropdownFilter),
+        ("outcome", ChoicesDropdownFilter),
+        ("turn__conversation__robot", AutocompleteSelectFilter),
+        ("started_at", TimeFilter),
+    )
+    fieldsets = (
+        (None, {"fields": ["show_turn", "attempt", "model", "show_outcome", "error", "finish_reason"]}),
+        (_("Usage"), {"fields": ["show_tokens", "show_cost"]}),
+        (_("Times"), {"fields": ["started_at", "first_token_at", "ended_at"]}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ModelCall]:
+        calls: QuerySet[ModelCall] = super().get_queryset(request)
+        return calls.select_related("model", "turn").annotate(error_preview=Left("error", PREVIEW_CHARACTERS))
+
+    @admin.display(description=_("asked"))
+    def show_time(self, call: ModelCall) -> SafeString:
+        return unbroken(moment(call.started_at))
+
+    @admin.display(description=_("turn"))
+    def show_turn(self, call: ModelCall) -> SafeString:
+        return link("conversations_turn", call.turn_id, call.turn)
+
+    @admin.display(description=_("outcome"))
+    def show_outcome(self, call: ModelCall) -> SafeString:
+        return badge(call.get_outcome_display(), CALL_COLOURS.get(call.outcome, ""))
+
+    @admin.display(description=_("tokens, in → out"))
+    def show_tokens(self, call: ModelCall) -> SafeString:
+        return unbroken(transcript.tokens(call))
+
+    @admin.display(description=_("cost"))
+    def show_cost(self, call: ModelCall) -> SafeString:
+        return price(call.cost, call.currency)
+
+    @admin.display(description=_("first token"))
+    def show_first_token(self, call: ModelCall) -> SafeString:
+        return duration(call.started_at, call.first_token_at)
+
+    @admin.display(description=_("in all"))
+    def show_total(self, call: ModelCall) -> SafeString:
+        return duration(call.started_at, call.ended_at)
+
+    @admin.display(description=_("error"))
+    def show_error(self, call: Any) -> str:
+        return str(call.error_preview)
 
 
 def link_to_messages(said: list[Message]) -> str:

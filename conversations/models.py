@@ -122,10 +122,12 @@ class Turn(models.Model):
     )
     reply = models.TextField(_("reply"), blank=True)  # whole, from the moment the model is done
     finish_reason = models.CharField(_("finish reason"), max_length=50, blank=True)
+    # All its calls together, also those that failed; `conversations.calls` keeps it so.
     input_tokens = models.PositiveIntegerField(_("input tokens"), default=0)
     cached_input_tokens = models.PositiveIntegerField(_("cached input tokens"), default=0)
     output_tokens = models.PositiveIntegerField(_("output tokens"), default=0)
     tokens_are_estimated = models.BooleanField(_("tokens are estimated"), default=False)
+    # Of the calls in `currency`, which is the first one's; nothing is converted.
     cost = models.DecimalField(_("cost"), max_digits=14, decimal_places=8, default=0)
     currency = models.CharField(_("currency"), max_length=3, blank=True)
     queued_at = models.DateTimeField(_("queued"), default=timezone.now)
@@ -161,6 +163,49 @@ class Turn(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.pk} {self.get_state_display()}"
+
+
+class ModelCall(models.Model):
+    """A model was asked: what came of it, what it took, what it cost.
+
+    It is stored before the model is asked, so that a worker's death hides no cost.
+    """
+
+    class Outcome(models.TextChoices):
+        RUNNING = "running", _("under way")
+        ANSWERED = "answered", _("answered")
+        FAILED = "failed", _("failed")
+        CUT = "cut", _("cut off")  # by us: the turn was stopped, taken over, or cannot be delivered
+        LOST = "lost", _("lost with its worker")
+
+    turn = models.ForeignKey(Turn, models.CASCADE, related_name="calls", verbose_name=_("turn"))
+    attempt = models.PositiveIntegerField(_("attempt"))  # the turn's
+    model = models.ForeignKey(
+        LanguageModel, models.PROTECT, related_name="calls", verbose_name=_("language model")
+    )
+    outcome = models.CharField(_("outcome"), max_length=8, choices=Outcome, default=Outcome.RUNNING)
+    error = models.TextField(_("error"), blank=True)
+    finish_reason = models.CharField(_("finish reason"), max_length=50, blank=True)
+    input_tokens = models.PositiveIntegerField(_("input tokens"), default=0)
+    cached_input_tokens = models.PositiveIntegerField(_("cached input tokens"), default=0)
+    output_tokens = models.PositiveIntegerField(_("output tokens"), default=0)
+    tokens_are_estimated = models.BooleanField(_("tokens are estimated"), default=False)
+    cost = models.DecimalField(_("cost"), max_digits=14, decimal_places=8, default=0)
+    currency = models.CharField(_("currency"), max_length=3, blank=True)
+    started_at = models.DateTimeField(_("asked"), default=timezone.now)
+    first_token_at = models.DateTimeField(_("first token"), null=True)
+    ended_at = models.DateTimeField(_("ended"), null=True)
+
+    class Meta:
+        verbose_name = _("model call")
+        verbose_name_plural = _("model calls")
+        indexes: ClassVar = [
+            # What workers that died have left behind.
+            models.Index(fields=["started_at"], condition=Q(outcome="running"), name="call_running"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} {self.get_outcome_display()}"
 
 
 class Message(models.Model):

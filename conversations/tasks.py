@@ -13,7 +13,7 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from bots.retries import RetryByError
-from conversations import turns
+from conversations import calls, turns
 from conversations.models import Turn
 
 LOCK_PREFIX: Final = "conversation:"
@@ -28,7 +28,8 @@ def answer(conversation_id: int) -> None:
 @app.periodic(cron="* * * * *")
 @app.task(name="conversations.rescue_turns", queueing_lock="conversations.rescue_turns", retry=RetryByError())
 def rescue_turns(timestamp: int) -> None:
-    """Queue a job again for turns whose job was given up."""
+    """Queue a job again for turns whose job was given up; close model calls that nobody makes any more."""
+    calls.close_lost(calls.abandoned())
     lock = Concat(Value(LOCK_PREFIX), Cast(OuterRef("conversation_id"), CharField()))
     jobs = ProcrastinateJob.objects.filter(lock=lock, status__in=["todo", "doing"])
     stranded = Turn.objects.filter(

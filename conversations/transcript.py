@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
-from django.db.models import Q
+from django.db.models import Prefetch, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -16,9 +16,10 @@ from bots.clients import vendor_for
 from bots.events import MessageReceived
 from bots.vendors.config import is_web_address
 from conversations import receiving
-from conversations.models import Callback, Conversation, Message, Turn
+from conversations.models import Callback, Conversation, Message, ModelCall, Turn
 
 PAGE_MESSAGES: Final = 50
+CALLS_IN_ORDER: Final = ModelCall.objects.select_related("model").order_by("pk")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class Transcript:
 def read(conversation: Conversation, *, before: int | None = None) -> Transcript:
     """The newest messages; with `before` the newest of those stored before the message with that id."""
     messages = conversation.messages.select_related("turn__model").order_by("-id")
+    messages = messages.prefetch_related(Prefetch("turn__calls", CALLS_IN_ORDER))
     if before is not None:
         messages = messages.filter(id__lt=before)
     found = list(messages[: PAGE_MESSAGES + 1])
@@ -76,7 +78,15 @@ def tellers_of(messages: list[Message]) -> dict[int, Message]:
 def unseen_turns(conversation: Conversation, lines: list[Line]) -> list[Turn]:
     told = [line.turn.pk for line in lines if line.turn]
     open_turns = conversation.turns.filter(state__in=[Turn.State.WAITING, *Turn.RUNNING])
-    return list(open_turns.exclude(pk__in=told).select_related("model").order_by("pk"))
+    turns = open_turns.exclude(pk__in=told).select_related("model").order_by("pk")
+    return list(turns.prefetch_related(Prefetch("calls", CALLS_IN_ORDER)))
+
+
+def calls_of(turn: Turn) -> list[ModelCall]:
+    """The turn's model calls, in order, where they tell more than the turn itself does."""
+    calls = list(turn.calls.all())
+    is_told = all(call.outcome == ModelCall.Outcome.ANSWERED for call in calls) and len(calls) <= 1
+    return [] if is_told else calls
 
 
 def timings(turn: Turn) -> list[tuple[str, float]]:
@@ -88,6 +98,13 @@ def timings(turn: Turn) -> list[tuple[str, float]]:
         (_("in all"), turn.queued_at, turn.ended_at),
     )
     return [(name, seconds(start, end)) for name, start, end in spans if start and end]
+
+
+def tokens(used: Turn | ModelCall) -> str:
+    """Tokens in, those of them that were cached, and tokens out."""
+    about = "≈ " if used.tokens_are_estimated else ""
+    cached = f" ({used.cached_input_tokens})" if used.cached_input_tokens else ""
+    return f"{about}{used.input_tokens}{cached} → {used.output_tokens}"
 
 
 def amount(cost: Decimal) -> str:

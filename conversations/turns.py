@@ -22,9 +22,9 @@ from bots import draining, routing
 from bots.database import release_connection
 from bots.errors import ModelError, VendorError
 from bots.llms import client_for
-from bots.llms.base import Prompt, ReplyStream
+from bots.llms.base import Prompt
 from bots.models import LanguageModel
-from conversations import capacity, context
+from conversations import calls, capacity, context
 from conversations.delivering import owned, pause
 from conversations.errors import NoModelAnswered, Superseded
 from conversations.models import Conversation, Message, Turn
@@ -78,6 +78,8 @@ def take(conversation_id: int) -> Turn | None:
             end(turn, Turn.State.FAILED, f"given up after {turn.attempt} attempts")
         turn.attempt += 1
         turn.save(update_fields=["attempt"])
+    if turn.attempt > 1:
+        calls.close_lost(calls.of_earlier_attempts(turn))
     return turn if turn.state in Turn.RUNNING else take(conversation_id)
 
 
@@ -171,32 +173,17 @@ def think(turn: Turn, speaker: Speaker) -> str:
 
 def listen(turn: Turn, model: LanguageModel, prompt: Prompt, speaker: Speaker) -> str:
     """Let the speaker say what the model answers, as it comes; → the whole.  Raises ModelError."""
-    asked_at = timezone.now()
-    release_connection()
     pieces: list[str] = []
     stream = client_for(model.api).stream(model.endpoint, prompt)
-    with closing(stream), speaker.speaking(on_failure=stream.cancel):
-        for piece in stream:
-            pieces.append(piece)
-            speaker.say(piece)
+    with calls.recorded(turn, model, stream) as call:
+        release_connection()
+        with closing(stream), speaker.speaking(on_failure=stream.cancel):
+            for piece in stream:
+                pieces.append(piece)
+                speaker.say(piece)
     reply = "".join(pieces)
-    first_token_at = asked_at + timedelta(seconds=stream.first_token_s or 0)
-    update(turn, reply=reply, first_token_at=first_token_at, **account_of(stream, model))
+    update(turn, reply=reply, first_token_at=call.first_token_at, finish_reason=call.finish_reason)
     return reply
-
-
-def account_of(stream: ReplyStream, model: LanguageModel) -> dict[str, object]:
-    """What a finished call used and cost, as the turn keeps it."""
-    usage = stream.usage
-    return {
-        "finish_reason": stream.finish_reason,
-        "input_tokens": usage.input,
-        "cached_input_tokens": usage.cached_input,
-        "output_tokens": usage.output,
-        "tokens_are_estimated": usage.is_estimated,
-        "cost": model.cost_of(usage),
-        "currency": model.currency,
-    }
 
 
 def update(turn: Turn, **changes: object) -> None:

@@ -10,13 +10,13 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from bots import vendors
-from conversations.models import Callback, Conversation, Message, Turn
+from conversations.models import Callback, Conversation, Message, ModelCall, Turn
 from tests.support import factories
-from tests.support.factories import START, make_callback, make_conversation, make_turn, say
+from tests.support.factories import START, make_call, make_callback, make_conversation, make_turn, say
 from tests.support.standin import callback_body
 
 pytestmark = pytest.mark.django_db
-LISTS = ("conversation", "turn", "message", "callback")
+LISTS = ("conversation", "turn", "modelcall", "message", "callback")
 
 
 @pytest.fixture
@@ -32,6 +32,7 @@ def talk(conversation: Conversation, count: int) -> None:
         turn = make_turn(
             conversation, started_at=START, model=conversation.robot.route.rules.get().models.get()
         )
+        make_call(turn)
         say(conversation, "Hello", turn=turn)
         say(conversation, "Hi!", turn=turn, sender=Message.Sender.ROBOT, state=Message.State.DELIVERED)
         make_callback(conversation.robot.account, delivery_id=f"d{turn.pk}")
@@ -89,6 +90,7 @@ def test_the_list_of_callbacks_leaves_the_bodies_where_they_are(
         ("conversation", {"q": "ali"}),
         ("conversation", {"robot__account__id__exact": 0}),
         ("turn", {"q": "ali", "state__exact": "failed"}),
+        ("modelcall", {"outcome__exact": "failed"}),
         ("message", {"q": "ali", "sender__exact": "user"}),
         ("callback", {"q": "d1", "state__exact": "unread"}),
     ],
@@ -128,7 +130,13 @@ def test_conversations_are_found_by_the_beginning_of_a_users_id(
 
 def test_nothing_can_be_changed(admin_client: Client, conversation: Conversation) -> None:
     talk(conversation, 1)
-    for obj in (conversation, Turn.objects.get(), Message.objects.earliest("id"), Callback.objects.get()):
+    written = (
+        Turn.objects.get(),
+        ModelCall.objects.get(),
+        Message.objects.earliest("id"),
+        Callback.objects.get(),
+    )
+    for obj in (conversation, *written):
         assert admin_client.post(page_url(obj), {}).status_code == 403
         assert (
             admin_client.post(page_url(obj).replace("change", "delete"), {"post": "yes"}).status_code == 403
@@ -155,7 +163,7 @@ def test_the_conversation_page_takes_as_many_queries_for_many_as_for_few(
     talk(conversation, 15)
     with CaptureQueriesContext(connection) as many:
         admin_client.get(page_url(conversation))
-    assert len(many) == len(few) <= 9
+    assert len(many) == len(few) <= 10
 
 
 def test_the_conversation_page_escapes_whatever_comes_from_outside(
@@ -186,6 +194,20 @@ def test_the_conversation_page_tells_of_each_turn(admin_client: Client, conversa
     page = text(admin_client, page_url(conversation))
     for told in ("too slow", "fast", "length", "812 (512 cached) → 96", "0.0016 CNY", "3 attempts"):
         assert told in page
+
+
+def test_the_conversation_page_tells_of_each_call_where_one_did_not_answer(
+    admin_client: Client, conversation: Conversation
+) -> None:
+    talk(conversation, 1)
+    turn = Turn.objects.get()
+    assert page_url(ModelCall.objects.get()) not in text(admin_client, page_url(conversation))
+    call = make_call(
+        turn, outcome="failed", error="fast 429: slow down", input_tokens=12, cost="0.5", currency="CNY"
+    )
+    for told in ("failed", "fast 429: slow down", "12 → 0", "0.5 CNY", page_url(call)):
+        assert told in text(admin_client, page_url(conversation))
+    assert page_url(call) in text(admin_client, page_url(turn))
 
 
 def test_a_part_that_does_not_exist_is_empty(admin_client: Client, conversation: Conversation) -> None:

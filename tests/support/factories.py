@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from bots.models import LanguageModel, Robot, Route, Rule, RuleModel, VendorAccount
-from conversations.models import Callback, Conversation, Message, Turn
+from conversations.models import Callback, Conversation, Message, ModelCall, Turn
 from tests.support.standin import StandIn
 
 SECRET = "sentinel-of-all-secrets"
@@ -72,6 +72,13 @@ def make_conversation(robot: Robot, peer_id: str = "alice", **fields: Any) -> Co
 
 def make_turn(conversation: Conversation, state: Turn.State = Turn.State.DONE, **fields: Any) -> Turn:
     return Turn.objects.create(conversation=conversation, state=state, **fields)
+
+
+def make_call(turn: Turn, **fields: Any) -> ModelCall:
+    """One that answered, of the turn's model or that of the robot's route."""
+    model = turn.model or turn.conversation.robot.route.rules.get().models.get()
+    given = {"attempt": 1, "model": model, "outcome": ModelCall.Outcome.ANSWERED} | fields
+    return ModelCall.objects.create(turn=turn, **given)
 
 
 def say(conversation: Conversation, text: str, *, minute: int = 0, **fields: Any) -> Message:
