@@ -155,7 +155,10 @@ class LanguageModelAdmin(ConfigurationAdmin):
         return (
             (None, {"fields": ["slug", "enabled"]}),
             (_("Endpoint"), {"fields": ["api", "base_url", "model", "api_key", *clearing, "params"]}),
-            (_("Deadlines"), {"fields": [("connect_s", "first_token_s", "total_s"), "max_concurrency"]}),
+            (
+                _("Deadlines"),
+                {"fields": [("connect_s", "first_token_s", "stall_s", "total_s"), "max_concurrency"]},
+            ),
             (
                 _("Prices per million tokens"),
                 {"fields": ["currency", ("input_price", "cached_input_price", "output_price")]},

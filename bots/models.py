@@ -136,6 +136,7 @@ class LanguageModel(models.Model):
     )
     connect_s = models.FloatField(_("connect deadline, s"), default=5, validators=DEADLINE)
     first_token_s = models.FloatField(_("first token deadline, s"), default=20, validators=DEADLINE)
+    stall_s = models.FloatField(_("stall deadline, s"), default=30, validators=DEADLINE)
     total_s = models.FloatField(_("total deadline, s"), default=120, validators=DEADLINE)
     max_concurrency = models.PositiveIntegerField(
         _("calls at once"),
@@ -185,7 +186,10 @@ class LanguageModel(models.Model):
             api_key=self.api_key,
             params=self.params,
             timeouts=Timeouts(
-                connect_s=self.connect_s, first_token_s=self.first_token_s, total_s=self.total_s
+                connect_s=self.connect_s,
+                first_token_s=self.first_token_s,
+                stall_s=self.stall_s,
+                total_s=self.total_s,
             ),
         )
 
@@ -197,6 +201,21 @@ class LanguageModel(models.Model):
             fresh * self.input_price + usage.cached_input * cached_price + usage.output * self.output_price
         )
         return amount / 1_000_000
+
+
+class ModelHealth(models.Model):
+    """What the workers have learnt of a model by asking it.  No row: nothing bad."""
+
+    model = models.OneToOneField(LanguageModel, models.CASCADE, primary_key=True, related_name="health")
+    rests_until = models.DateTimeField(_("left alone until"), null=True)
+    reason = models.TextField(_("reason"), blank=True)
+
+    class Meta:
+        verbose_name = _("health of a model")
+        verbose_name_plural = _("health of models")
+
+    def __str__(self) -> str:
+        return str(self.model_id)
 
 
 class Route(models.Model):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from bots.models import LanguageModel, Route, Rule
+from django.db.models import Prefetch
+
+from bots.models import LanguageModel, Route, Rule, RuleModel
 
 
 def models_for(route: Route, *, kinds: Collection[str]) -> list[LanguageModel]:
     """The models of the first rule that matches a turn with messages of these kinds, in order."""
-    for rule in route.rules.prefetch_related("choices__model"):
+    choices = Prefetch("choices", RuleModel.objects.select_related("model__health"))
+    for rule in route.rules.prefetch_related(choices):
         if matches(rule, kinds=kinds):
             return [choice.model for choice in rule.choices.all() if choice.model.enabled]
     return []

@@ -6,10 +6,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import Final
 
 import structlog
 from django.db import connections
+from django.utils import timezone
 
 from bots import draining
 from bots.clients import vendor_for
@@ -38,6 +40,7 @@ class Speaker:
         left = turn.messages.filter(sender=Message.Sender.ROBOT).exclude(state__in=Message.GONE)
         self._left = deque(Delivery(turn, message) for message in left.order_by("id"))
         self._delivery: Delivery | None = None
+        self.began_at: datetime | None = None  # when a model gave its first words
         self._reply = ""
         self._start = 0  # where in the reply the current message begins
         self._news = threading.Condition()
@@ -69,6 +72,7 @@ class Speaker:
 
     def say(self, piece: str) -> None:
         """Add to the reply.  Does not block."""
+        self.began_at = self.began_at or timezone.now()
         with self._news:
             had_news = self._has_news
             self._reply += piece
@@ -76,9 +80,14 @@ class Speaker:
                 self._news.notify()
 
     @property
-    def has_spoken(self) -> bool:
-        """Whether the model has said anything yet."""
-        return bool(self._reply)
+    def said(self) -> str:
+        """The reply so far."""
+        return self._reply
+
+    def drop_unseen(self) -> None:
+        """Forget a reply that broke off before users saw any of it: one without a seam is better."""
+        if not (self._start or (self._delivery and self._delivery.shown)):
+            self._reply, self.began_at = "", None
 
     def finish(self, reply: str) -> None:
         """Deliver the whole reply.  What the vendor has already is left alone."""

@@ -18,11 +18,12 @@ import structlog
 from django.db import DatabaseError, models, transaction
 from django.utils import timezone
 
-from bots import draining, routing
+from bots import draining, health, routing
 from bots.database import release_connection
 from bots.errors import ModelError, VendorError
 from bots.llms import client_for
 from bots.llms.base import Prompt
+from bots.llms.continuing import continued, without_repetition
 from bots.models import LanguageModel
 from conversations import calls, capacity, context
 from conversations.delivering import owned, pause
@@ -153,37 +154,37 @@ def speak(turn: Turn) -> None:
 
 
 def think(turn: Turn, speaker: Speaker) -> str:
-    """The whole reply of the first model that gives one, stored.  Raises NoModelAnswered."""
+    """The whole reply, stored.  Where a model fails another goes on.  Raises NoModelAnswered."""
     prompt = context.prompt_for(turn)
     kinds = set(turn.messages.filter(sender=Message.Sender.USER).values_list("kind", flat=True))
-    choices = routing.models_for(turn.conversation.robot.route, kinds=kinds)
+    choices = health.soonest_first(routing.models_for(turn.conversation.robot.route, kinds=kinds))
     failures: list[ModelError] = []
     for model in choices:
         is_last = model == choices[-1]
         try:
+            pause(health.seconds_to_wait(model))
             capacity.claim(turn, model, patience_s=model.first_token_s if is_last else 0)
             return listen(turn, model, prompt, speaker)
         except ModelError as error:
             log.warning("model failed", model=model.slug, error=str(error))
+            health.note_failure(model, error)
             failures.append(error)
-            if speaker.has_spoken:
-                break  # another model would begin from the beginning
+            speaker.drop_unseen()
     raise NoModelAnswered(failures)
 
 
 def listen(turn: Turn, model: LanguageModel, prompt: Prompt, speaker: Speaker) -> str:
-    """Let the speaker say what the model answers, as it comes; → the whole.  Raises ModelError."""
-    pieces: list[str] = []
-    stream = client_for(model.api).stream(model.endpoint, prompt)
+    """Let the speaker say what the model answers, as it comes, behind what others said; → the whole.
+    Raises ModelError."""
+    said = speaker.said
+    stream = client_for(model.api).stream(model.endpoint, continued(prompt, said))
     with calls.recorded(turn, model, stream) as call:
         release_connection()
         with closing(stream), speaker.speaking(on_failure=stream.cancel):
-            for piece in stream:
-                pieces.append(piece)
+            for piece in without_repetition(stream, said):
                 speaker.say(piece)
-    reply = "".join(pieces)
-    update(turn, reply=reply, first_token_at=call.first_token_at, finish_reason=call.finish_reason)
-    return reply
+    update(turn, reply=speaker.said, first_token_at=speaker.began_at, finish_reason=call.finish_reason)
+    return speaker.said
 
 
 def update(turn: Turn, **changes: object) -> None:

@@ -203,7 +203,7 @@ class AccountSection(ObjectSection):
 class TimeoutsSection(Section):
     class Meta:
         model = LanguageModel
-        fields: ClassVar = ["connect_s", "first_token_s", "total_s"]
+        fields: ClassVar = ["connect_s", "first_token_s", "stall_s", "total_s"]
 
 
 class PriceSection(Section):

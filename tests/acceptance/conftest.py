@@ -43,7 +43,9 @@ def good_manners(sandbox: Sandbox) -> Iterator[None]:
 def parley(template: str, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parley]:
     """One that all tests share that do not kill it; with robots for each need."""
     with installed("parley", template, sandbox, tmp_path_factory.mktemp("parley")) as parley:
-        impatient: dict[str, Any] = {"timeouts": {"connect_s": 1, "first_token_s": 1, "total_s": 3}}
+        impatient: dict[str, Any] = {
+            "timeouts": {"connect_s": 1, "first_token_s": 1, "stall_s": 1, "total_s": 3}
+        }
         parley.apply(
             accounts=[parley.account()],
             models=[

@@ -42,8 +42,8 @@ ACCOUNT = {
 }
 MODEL = {
     "slug": "fast", "api": "scripted", "base_url": "", "model": "script", "api_key": "", "params": "{}",
-    "connect_s": "5", "first_token_s": "20", "total_s": "120", "max_concurrency": "", "currency": "",
-    "input_price": "0", "cached_input_price": "", "output_price": "0",
+    "connect_s": "5", "first_token_s": "20", "stall_s": "30", "total_s": "120", "max_concurrency": "",
+    "currency": "", "input_price": "0", "cached_input_price": "", "output_price": "0",
 }  # fmt: skip
 ROBOT = {
     "nickname": "Ada", "avatar_url": "", "persona": "You are Ada.", "reply_mode": "stream",

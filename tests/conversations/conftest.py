@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from bots import vendors
 from bots.models import LanguageModel, Robot, Route, Rule, RuleModel, VendorAccount
-from tests.support.standin import Cloud, StandIn
+from conversations import receiving
+from conversations.models import Conversation
+from tests.support.standin import Cloud, StandIn, callback_body, incoming
+
+type Hear = Callable[..., Conversation]
 
 
 @pytest.fixture
@@ -48,3 +54,16 @@ def robot(account: VendorAccount, route: Route) -> Robot:
         merge_window_ms=0,
         fallback="Sorry.",
     )
+
+
+@pytest.fixture
+def hear(robot: Robot) -> Hear:
+    """Alice writes these texts; → her conversation."""
+
+    def hear(*texts: str, id_: str = "1") -> Conversation:
+        for number, text in enumerate(texts):
+            body = callback_body(text, id_=f"{id_}.{number}", at=1_790_000_000 + float(id_) * 60 + number)
+            receiving.store([receiving.open_callback(robot.account, incoming(body))])
+        return Conversation.objects.get()
+
+    return hear

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -21,27 +20,15 @@ from bots.vendors.base import Vendor
 from conversations import context, receiving, turns
 from conversations.models import Conversation, Message, Turn
 from conversations.speaking import Speaker
+from tests.conversations.conftest import Hear
 from tests.support.standin import Cloud, StandIn, callback_body, incoming
 
 # The frames of a reply leave in a thread of their own, which sees only what is committed.
 pytestmark = pytest.mark.django_db(transaction=True)
 
-type Hear = Callable[..., Conversation]
-
 
 class Killed(BaseException):
     """The worker is gone: nothing of it runs any more."""
-
-
-@pytest.fixture
-def hear(robot: Robot) -> Hear:
-    def hear(*texts: str, id_: str = "1") -> Conversation:
-        for number, text in enumerate(texts):
-            body = callback_body(text, id_=f"{id_}.{number}", at=1_790_000_000 + float(id_) * 60 + number)
-            receiving.store([receiving.open_callback(robot.account, incoming(body))])
-        return Conversation.objects.get()
-
-    return hear
 
 
 def robot_messages() -> list[Message]:
