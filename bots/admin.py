@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.conf import settings
 from django.contrib import admin, messages
@@ -29,11 +29,16 @@ from bots.forms import (
     account_form,
     clearable,
 )
-from bots.models import AccountMemory, LanguageModel, Robot, Route, Rule, VendorAccount
+from bots.models import AccountMemory, LanguageModel, Robot, Route, Rule, Tier, VendorAccount
 from bots.theme import ModelAdmin, TabularInline, badge
 from bots.validation import LIMITS
 from bots.vendors import VENDORS, vendor_choices, vendor_class
 from bots.vendors.base import Vendor
+
+BUDGET: Final[Any] = (
+    _("Budget"),
+    {"fields": [("daily_tokens", "monthly_tokens"), ("daily_cost", "monthly_cost")]},
+)
 
 
 class ConfigurationAdmin(ModelAdmin):
@@ -88,6 +93,7 @@ class VendorAccountAdmin(ConfigurationAdmin):
             (None, {"fields": ["slug", "show_vendor", *noted, "enabled"], "description": about}),
             (_("Settings at the vendor"), {"fields": [*config, *clearing]}),
             (_("Limits"), {"fields": [LIMITS]}),
+            BUDGET,
         )
 
     def save_model(self, request: HttpRequest, obj: VendorAccount, form: Any, change: bool) -> None:
@@ -237,6 +243,28 @@ class RouteAdmin(ConfigurationAdmin):
         return format_html('<a class="text-link" href="{}?route__id__exact={}">{}</a>', url, route.pk, count)
 
 
+@admin.register(Tier)
+class TierAdmin(ConfigurationAdmin):
+    list_display = ("slug", "daily_tokens", "monthly_tokens", "daily_cost", "monthly_cost", "show_robots")
+    search_fields = ("slug",)
+    fieldsets = (
+        (None, {"fields": ["slug", "over_reply"]}),
+        (_("Budget of each user"), BUDGET[1]),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Tier]:
+        tiers: QuerySet[Tier] = super().get_queryset(request)
+        return tiers.annotate(robot_count=Count("robots"))
+
+    @admin.display(description=_("default of robots"), ordering="robot_count")
+    def show_robots(self, tier: Tier) -> SafeString:
+        url = reverse("admin:bots_robot_changelist")
+        count = tier.robot_count  # type: ignore[attr-defined]
+        return format_html(
+            '<a class="text-link" href="{}?default_tier__id__exact={}">{}</a>', url, tier.pk, count
+        )
+
+
 @admin.register(Robot)
 class RobotAdmin(ConfigurationAdmin):
     form = RobotForm
@@ -246,12 +274,13 @@ class RobotAdmin(ConfigurationAdmin):
     list_filter = (
         ("account", RelatedDropdownFilter),
         ("route", RelatedDropdownFilter),
+        ("default_tier", RelatedDropdownFilter),
         "reply_mode",
         "enabled",
     )
     list_select_related = ("account", "route")
     search_fields = ("user_id", "nickname")
-    autocomplete_fields = ("account", "route")
+    autocomplete_fields = ("account", "route", "default_tier")
     readonly_fields = ("show_registration", "registered_at", "registration_error")
     actions = ("register_selected",)
     actions_submit_line = ("register_this",)
@@ -260,6 +289,7 @@ class RobotAdmin(ConfigurationAdmin):
         (_("What users see"), {"fields": ["nickname", "avatar_url"]}),
         (_("Mind"), {"fields": ["persona", "route", ("history_messages", "history_tokens")]}),
         (_("Replies"), {"fields": [("reply_mode", "merge_window_ms"), "fallback"]}),
+        (BUDGET[0], {"fields": ["default_tier", *BUDGET[1]["fields"]]}),
         (
             _("At the vendor"),
             {"fields": [("show_registration", "registered_at"), "registration_error"]},

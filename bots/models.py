@@ -23,7 +23,29 @@ DEADLINE: Final = [MinValueValidator(0.1), MaxValueValidator(3600)]
 PRICE: Final = [MinValueValidator(Decimal(0))]
 
 
-class VendorAccount(models.Model):
+class Budget(models.Model):
+    """Limits on what models may take.
+
+    A limit on cost holds for each currency by itself: nothing is converted.
+    """
+
+    daily_tokens = models.PositiveBigIntegerField(
+        _("tokens a day"), null=True, blank=True, help_text=_("In and out together. Empty: no limit.")
+    )
+    monthly_tokens = models.PositiveBigIntegerField(_("tokens a month"), null=True, blank=True)
+    daily_cost = models.DecimalField(
+        _("cost a day"), max_digits=14, decimal_places=4, null=True, blank=True, validators=PRICE,
+        help_text=_("In the currency of the model that answers; each currency counts by itself."),
+    )  # fmt: skip
+    monthly_cost = models.DecimalField(
+        _("cost a month"), max_digits=14, decimal_places=4, null=True, blank=True, validators=PRICE
+    )
+
+    class Meta:
+        abstract = True
+
+
+class VendorAccount(Budget):
     """An app at an IM cloud: where callbacks come from and messages go to."""
 
     class Call(models.TextChoices):
@@ -289,7 +311,27 @@ class RuleModel(models.Model):
         return str(self.model)
 
 
-class Robot(models.Model):
+class Tier(Budget):
+    """What a group of users may use.  The limits are each user's own."""
+
+    slug = models.SlugField(_("slug"), unique=True, help_text=SLUG_HELP)
+    over_reply = models.TextField(
+        _("reply over the limit"),
+        blank=True,
+        help_text=_("What users read instead of an answer when a limit is reached. Empty: a standard text."),
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("tier")
+        verbose_name_plural = _("tiers")
+        ordering: ClassVar = ["slug"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Robot(Budget):
     """An account at a vendor and the mind that speaks through it."""
 
     class ReplyMode(models.TextChoices):
@@ -312,6 +354,10 @@ class Robot(models.Model):
     route = models.ForeignKey(
         Route, models.PROTECT, related_name="robots", verbose_name=_("route"),
         help_text=_("Which models answer."),
+    )  # fmt: skip
+    default_tier = models.ForeignKey(
+        Tier, models.PROTECT, null=True, blank=True, related_name="robots", verbose_name=_("default tier"),
+        help_text=_("Of users who have none of their own."),
     )  # fmt: skip
     reply_mode = models.CharField(_("reply mode"), max_length=8, choices=ReplyMode, default=ReplyMode.STREAM)
     merge_window_ms = models.PositiveIntegerField(

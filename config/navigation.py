@@ -18,6 +18,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 item(_("Vendor accounts"), "cloud", "bots", "vendoraccount"),
                 item(_("Language models"), "neurology", "bots", "languagemodel"),
                 item(_("Routes"), "alt_route", "bots", "route"),
+                item(_("Tiers"), "workspace_premium", "bots", "tier"),
             ],
         },
         {
@@ -28,6 +29,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 item(_("Model calls"), "network_intelligence", "conversations", "modelcall"),
                 item(_("Messages"), "chat_bubble", "conversations", "message"),
                 item(_("Callbacks"), "webhook", "conversations", "callback"),
+                item(_("Users with a tier"), "badge", "conversations", "enduser"),
             ],
         },
         {

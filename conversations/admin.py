@@ -33,7 +33,7 @@ from unfold.paginator import InfinitePaginator
 
 from bots.theme import ModelAdmin, badge
 from conversations import receiving, transcript
-from conversations.models import Callback, Conversation, Message, ModelCall, Turn
+from conversations.models import Callback, Conversation, EndUser, Message, ModelCall, Turn
 
 PREVIEW_CHARACTERS = 120
 TURN_COLOURS = {
@@ -131,6 +131,22 @@ class TimeFilter(RangeDateTimeFilter):
             )
         except forms.ValidationError:
             return None
+
+
+@admin.register(EndUser)
+class EndUserAdmin(ModelAdmin):
+    list_display = ("user_id", "account", "tier", "created_at")
+    list_select_related = ("account", "tier")
+    list_filter = (("account", RelatedDropdownFilter), ("tier", RelatedDropdownFilter))
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    sortable_by = ()
+    ordering = ("-id",)
+    search_fields = ("user_id__startswith",)
+    search_help_text = _("The beginning of a user's id.")
+    autocomplete_fields = ("account", "tier")
+    fields = ("account", "user_id", "tier")
 
 
 @admin.register(Conversation)

@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from bots.models import LanguageModel, Robot, VendorAccount
+from bots.models import LanguageModel, Robot, Tier, VendorAccount
 
 
 def new_public_id() -> str:
@@ -52,6 +52,34 @@ class Callback(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event} {self.delivery_id}"
+
+
+class EndUser(models.Model):
+    """A person at a vendor's end of whom something is settled.
+
+    Whoever has no row has the robot's default tier.
+    """
+
+    account = models.ForeignKey(
+        VendorAccount, models.PROTECT, related_name="users", verbose_name=_("account")
+    )
+    user_id = models.CharField(_("user id"), max_length=64, help_text=_("The user's id at the vendor."))
+    tier = models.ForeignKey(Tier, models.PROTECT, related_name="users", verbose_name=_("tier"))
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("user with a tier")
+        verbose_name_plural = _("users with a tier")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["account", "user_id"], name="a_user_once_per_account")
+        ]
+        indexes: ClassVar = [
+            # The admin's search for a user, by the beginning of the id.
+            models.Index(fields=["user_id"], opclasses=["text_pattern_ops"], name="user_by_id"),
+        ]
+
+    def __str__(self) -> str:
+        return self.user_id
 
 
 class Conversation(models.Model):
@@ -120,6 +148,10 @@ class Turn(models.Model):
     model = models.ForeignKey(
         LanguageModel, models.PROTECT, null=True, related_name="turns", verbose_name=_("model")
     )
+    tier = models.ForeignKey(
+        Tier, models.SET_NULL, null=True, related_name="turns", verbose_name=_("tier"),
+        help_text=_("The user's when the turn began."),
+    )  # fmt: skip
     reply = models.TextField(_("reply"), blank=True)  # whole, from the moment the model is done
     finish_reason = models.CharField(_("finish reason"), max_length=50, blank=True)
     # All its calls together, also those that failed; `conversations.calls` keeps it so.

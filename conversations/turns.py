@@ -25,7 +25,7 @@ from bots.llms import client_for
 from bots.llms.base import Prompt
 from bots.llms.continuing import continued, without_repetition
 from bots.models import LanguageModel
-from conversations import calls, capacity, context
+from conversations import calls, capacity, context, users
 from conversations.delivering import owned, pause
 from conversations.errors import NoModelAnswered, Superseded
 from conversations.models import Conversation, Message, Turn
@@ -65,7 +65,7 @@ def take(conversation_id: int) -> Turn | None:
     with transaction.atomic():
         conversation = (
             Conversation.objects.select_for_update(of=("self",), no_key=True)
-            .select_related("robot__account", "robot__route")
+            .select_related("robot__account", "robot__route", "robot__default_tier")
             .get(pk=conversation_id)
         )
         # A running one is older than the one that waits.
@@ -95,7 +95,8 @@ def begin(turn: Turn) -> None:
         end(turn, Turn.State.DONE)
     else:
         turn.state, turn.epoch, turn.started_at = Turn.State.THINKING, conversation.epoch, timezone.now()
-        turn.save(update_fields=["state", "epoch", "started_at"])
+        turn.tier = users.tier_of(conversation)
+        turn.save(update_fields=["state", "epoch", "started_at", "tier"])
 
 
 def wait_for_end_of_burst(conversation_id: int) -> None:

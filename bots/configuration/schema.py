@@ -20,13 +20,13 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.fields import SkipField
 
 from bots.configuration.saving import RuleDraft, rules_of, save_account, save_robot, save_route
-from bots.models import LanguageModel, Robot, Route, Rule, VendorAccount
+from bots.models import LanguageModel, Robot, Route, Rule, Tier, VendorAccount
 from bots.validation import check_condition
 from bots.vendors import vendor_class
 from bots.vendors.config import is_secret
 
 # The format has these already; the first release that can act on them will take them.
-NOT_YET_SECTIONS: Final = {"policies", "tiers", "agent_templates"}
+NOT_YET_SECTIONS: Final = {"policies", "agent_templates"}
 NOT_YET: Final = _("not supported yet")
 UNKNOWN: Final = _("unknown key")
 CONSEQUENCE: Final = "consequence"  # code of an error that goes away with another one
@@ -55,14 +55,16 @@ class Number(serializers.FloatField):
         return int(number) if number == int(number) else number
 
 
-class Price(serializers.DecimalField):
+class Amount(serializers.DecimalField):
     """An amount of money, written as a plain number."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(max_digits=12, decimal_places=6, **options)
 
     def to_representation(self, value: Any) -> Any:
         return Number().to_representation(value)
+
+
+class Price(Amount):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_digits=12, decimal_places=6, **options)
 
 
 class Slug(serializers.SlugRelatedField[Any]):
@@ -90,6 +92,8 @@ class Section(serializers.ModelSerializer[Any]):
     serializer_field_mapping: ClassVar = {
         **serializers.ModelSerializer.serializer_field_mapping,
         models.FloatField: Number,
+        models.DecimalField: Amount,
+        models.PositiveBigIntegerField: serializers.IntegerField,
     }
     not_yet: ClassVar[Set[str]] = frozenset()  # keys of the format that this version cannot act on
 
@@ -178,14 +182,24 @@ class ObjectSection(Section):
         return []
 
 
+BUDGET: Final = ["daily_tokens", "monthly_tokens", "daily_cost", "monthly_cost"]
+
+
+class AccountBudgetSection(Section):
+    class Meta:
+        model = VendorAccount
+        fields: ClassVar = BUDGET
+
+
 class AccountSection(ObjectSection):
     noun, model = "account", VendorAccount
     config = serializers.DictField(required=False)
     limits = serializers.DictField(child=Number(), required=False)
+    budget = AccountBudgetSection(source="*", required=False)
 
     class Meta:
         model = VendorAccount
-        fields: ClassVar = ["slug", "vendor", "config", "limits", "enabled"]
+        fields: ClassVar = ["slug", "vendor", "config", "limits", "budget", "enabled"]
 
     def validate_vendor(self, vendor: str) -> str:
         if self.instance is not None and self.instance.vendor != vendor:
@@ -280,6 +294,23 @@ class RouteSection(ObjectSection):
         save_route(self.draft, self.drafts)
 
 
+class TierSection(ObjectSection):
+    noun, model = "tier", Tier
+
+    class Meta:
+        model = Tier
+        fields: ClassVar = ["slug", *BUDGET, "over_reply"]
+
+    def store(self) -> None:
+        self.draft.save()
+
+
+class RobotBudgetSection(Section):
+    class Meta:
+        model = Robot
+        fields: ClassVar = BUDGET
+
+
 class ReplySection(Section):
     mode = Choice(Robot.ReplyMode.values, source="reply_mode", required=False)
 
@@ -299,17 +330,20 @@ class HistorySection(Section):
 
 class RobotSection(ObjectSection):
     noun, model = "robot", Robot
-    not_yet: ClassVar = {"policy", "default_tier"}
+    not_yet: ClassVar = {"policy"}
 
     account = Slug(VendorAccount)
     route = Slug(Route)
+    default_tier = Slug(Tier, required=False, allow_null=True)
+    budget = RobotBudgetSection(source="*", required=False)
     reply = ReplySection(source="*", required=False)
     history = HistorySection(source="*", required=False)
 
     class Meta:
         model = Robot
         fields: ClassVar = [
-            "account", "user_id", "nickname", "avatar_url", "persona", "route", "reply", "history", "enabled",
+            "account", "user_id", "nickname", "avatar_url", "persona", "route", "default_tier", "budget",
+            "reply", "history", "enabled",
         ]  # fmt: skip
         validators: ClassVar[list[Any]] = []  # `full_clean` knows what is unique
 
@@ -325,6 +359,7 @@ SECTIONS: Final[dict[str, type[ObjectSection]]] = {  # in the order in which one
     "accounts": AccountSection,
     "models": ModelSection,
     "routes": RouteSection,
+    "tiers": TierSection,
     "robots": RobotSection,
 }
 

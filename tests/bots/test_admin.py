@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from bots.admin import is_needed
 from bots.configuration.saving import rules_of
-from bots.models import LanguageModel, Robot, Route, VendorAccount
+from bots.models import LanguageModel, Robot, Route, Tier, VendorAccount
 from tests.support.factories import (
     SECRET,
     make_account,
@@ -292,3 +293,26 @@ def test_the_admin_speaks_the_browsers_language(admin_client: Client, robot: Rob
     page = response.content.decode()
     for told in ("机器人配置", "保存并重新注册", "模型的系统提示词"):
         assert told in page
+
+
+def test_a_tier_has_limits_for_each_of_its_users(admin_client: Client) -> None:
+    sent = {"slug": "free", "over_reply": "Enough.", "daily_tokens": "100", "monthly_tokens": "",
+            "daily_cost": "1.5", "monthly_cost": ""}  # fmt: skip
+    admin_client.post(add_url("tier"), sent)
+    tier = Tier.objects.get()
+    assert (tier.daily_tokens, tier.daily_cost, tier.monthly_tokens) == (100, Decimal("1.5"), None)
+    told = errors(admin_client.post(change_url(tier), {**sent, "daily_cost": "-1"}))
+    assert told == {"daily_cost": ["Ensure this value is greater than or equal to 0."]}
+
+
+def test_accounts_and_robots_have_budgets(admin_client: Client) -> None:
+    account = make_account()
+    admin_client.post(change_url(account), {**ACCOUNT, "monthly_cost": "100"})
+    account.refresh_from_db()
+    assert account.monthly_cost == 100
+    robot, tier = make_robot(account, make_route()), Tier.objects.create(slug="free")
+    admin_client.post(
+        change_url(robot), {**ROBOT, "route": robot.route.pk, "default_tier": tier.pk, "daily_tokens": "7"}
+    )
+    robot.refresh_from_db()
+    assert (robot.default_tier, robot.daily_tokens) == (tier, 7)

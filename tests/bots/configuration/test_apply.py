@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from bots.configuration.applying import apply
 from bots.configuration.exporting import export
 from bots.configuration.problems import ConfigurationInvalid
 from bots.configuration.saving import rules_of
-from bots.models import LanguageModel, Robot, Route, VendorAccount
+from bots.models import LanguageModel, Robot, Route, Tier, VendorAccount
 from tests.support.factories import SECRET, make_account, make_model, make_robot, make_route
 from tests.support.standin import Cloud
 
@@ -142,6 +143,45 @@ def test_a_robot_has_what_its_groups_of_keys_say(run: Run) -> None:
     )
 
 
+TIERS = """
+tiers:
+  - {slug: free, daily_tokens: 20000, monthly_tokens: 100000, daily_cost: 1.5, over_reply: Enough for today.}
+  - {slug: vip}
+"""
+
+
+def test_tiers_and_budgets_are_stored(run: Run) -> None:
+    budgets = FULL.replace("    limits:", "    budget: {monthly_cost: 100}\n    limits:")
+    text = TIERS + budgets + "    default_tier: free\n    budget: {daily_tokens: 5000, daily_cost: 0.25}\n"
+    assert "tier free: created" in run(text)
+    free, robot, account = Tier.objects.get(slug="free"), Robot.objects.get(), VendorAccount.objects.get()
+    assert (free.daily_tokens, free.monthly_tokens) == (20000, 100_000)
+    assert (free.daily_cost, free.monthly_cost) == (Decimal("1.5"), None)
+    assert free.over_reply == "Enough for today."
+    assert (robot.default_tier, robot.daily_tokens, robot.daily_cost) == (free, 5000, Decimal("0.25"))
+    assert (account.daily_cost, account.monthly_cost) == (None, Decimal(100))
+    assert all(line.endswith(": unchanged") for line in run(text))
+    exported = export()
+    assert exported.content["tiers"][1] == {"slug": "vip", "over_reply": ""}
+    assert exported.content["robots"][0]["budget"] == {"daily_tokens": 5000, "daily_cost": 0.25}
+    assert exported.content["accounts"][0]["budget"] == {"monthly_cost": 100}
+
+
+def test_a_limit_that_is_left_out_is_lifted(run: Run) -> None:
+    run(TIERS)
+    changed = TIERS.replace("monthly_tokens: 100000, ", "").replace("1.5", "2")
+    assert "tier free: changed (daily_cost: 1.5 → 2, monthly_tokens: 100000 → –)" in run(changed)
+    assert Tier.objects.get(slug="free").monthly_tokens is None
+
+
+def test_a_tier_that_no_file_names_is_told_of(run: Run) -> None:
+    run(TIERS)
+    assert run(FAST, prune=True)[1:] == [
+        "tier free: left as it is: a tier cannot be disabled",
+        "tier vip: left as it is: a tier cannot be disabled",
+    ]
+
+
 def test_a_change_is_told_with_old_and_new_value(run: Run) -> None:
     run(FULL)
     changed = FULL.replace("mode: whole", "mode: stream").replace("[fast]", "[strong]")
@@ -229,9 +269,13 @@ words: []
             FAST + "routes: [{slug: r, rules: [{when: {tiers: [vip]}, models: [fast]}]}]",
             "routes[0].rules[0].when.tiers: not supported yet",
         ),
+        ("tiers: [{slug: t, daily_cost: -1}]",
+         "tiers[0].daily_cost: Ensure this value is greater than or equal to 0."),
+        ("tiers: [{slug: t, daily_tokens: many}]", "tiers[0].daily_tokens: A valid integer is required."),
+        ("tiers: [{slug: t, weekly_tokens: 1}]", "tiers[0].weekly_tokens: unknown key"),
         ("models: {}", "models: must be a list"),
         ("models: [fast]", "models[0]: must be a mapping"),
-        ("[models]", "must be a mapping with keys from: accounts, models, routes, robots"),
+        ("[models]", "must be a mapping with keys from: accounts, models, routes, tiers, robots"),
         ("models: [{slug: fast, api: scripted, model: ${NONE}}]",
          "models[0].model: the environment variable NONE is not set"),
     ],
@@ -241,10 +285,9 @@ def test_one_error_is_told_once_with_its_place(errors: Errors, text: str, error:
 
 
 def test_keys_to_come_are_told_apart_from_unknown_ones(errors: Errors) -> None:
-    told = errors(FULL + "    policy: default\n    default_tier: free\n    polcy: default\n")
+    told = errors(FULL + "    policy: default\n    polcy: default\n")
     assert told == [
         "parley.yaml: robots[0].policy: not supported yet",
-        "parley.yaml: robots[0].default_tier: not supported yet",
         "parley.yaml: robots[0].polcy: unknown key",
     ]
 
