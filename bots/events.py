@@ -89,6 +89,20 @@ class MessageReceived(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSent(Event):
+    """The vendor has a message of a robot's: one of ours, or what somebody else let it say."""
+
+    robot_id: str
+    conversation: Address
+    vendor_message_id: str
+    key: int | None  # of our message; None: it was not sent by Parley
+    is_finished: bool  # False: it still grows, or the vendor does not tell
+
+
+type Said = MessageReceived | MessageSent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ignored(Event):
     """Theirs, but nothing for us to act on: an echo, a failed send, an event we do not know."""
 

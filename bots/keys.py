@@ -30,6 +30,15 @@ class KeyMaker:
             return self._last_ms << RANDOM_BITS | secrets.randbits(RANDOM_BITS)
 
 
+def key_given_back(value: object) -> int | None:
+    """A key as a vendor gives it back, as text or number; None if it is none."""
+    try:
+        key = int(value) if isinstance(value, str | int) else 0
+    except ValueError:
+        return None
+    return key if 0 < key < 2**63 else None
+
+
 def milliseconds_of(key: int) -> int:
     """When the key was drawn, as Unix time."""
     return key >> RANDOM_BITS

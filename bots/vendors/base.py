@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -15,13 +15,17 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from bots.errors import CallbackMalformed, Unsupported
-from bots.events import Event, JSONDict, OutgoingMessage, Receipt, RobotProfile
+from bots.events import Address, Event, JSONDict, OutgoingMessage, Receipt, RobotProfile, Said
 from bots.text import clean_json
 from bots.vendors.config import VendorConfig
 from bots.vendors.memory import Memory
 
 CONNECTIONS: Final = 400  # kept open to a vendor: more than a worker process has threads
 EDITING_BREAK_S: Final = 3600.0  # until an account that could not edit is tried again: plans change rarely
+
+
+def at_once() -> None:
+    """For calls that need not wait."""
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -166,6 +170,22 @@ class Vendor:
 
     def find_sent(self, message: OutgoingMessage) -> Receipt | None:
         """The receipt of a message that may or may not have been sent, from the vendor's history."""
+        raise Unsupported(f"{self.label} has no message history", party=self.name)
+
+    def history(
+        self,
+        *,
+        robot_id: str,
+        conversation: Address,
+        since: datetime,
+        before_call: Callable[[], None] = at_once,
+    ) -> Iterator[list[Said]]:
+        """What the vendor keeps of a conversation since then: a list for each call of its API, newest first
+        where it can be had so.
+
+        In the words of callbacks and under their ids, so that a message is stored once, whichever way it
+        came.  What was recalled is left out, and so is what cannot be read.  `before_call` may wait.
+        """
         raise Unsupported(f"{self.label} has no message history", party=self.name)
 
     def recall(self, message: OutgoingMessage) -> None:

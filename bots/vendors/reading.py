@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import structlog
+
 from bots.errors import CallbackMalformed
+
+log = structlog.get_logger(__name__)
 
 MAX_NUMBER: Final = 2**63 - 1  # what a database column holds
 
@@ -93,3 +97,17 @@ class Fields:
         if not isinstance(value, Mapping):
             raise self.wrong(name, "is not an object")
         return Fields(value, path=f"{self.path}{name}.", error=self.error)
+
+
+def read_each[T](records: Iterable[Mapping[str, Any]], read: Callable[[Fields], T | None]) -> list[T]:
+    """What can be read of a page of history: one record that cannot must not hide the others."""
+    found = []
+    for record in records:
+        try:
+            one = read(Fields(record))
+        except CallbackMalformed as error:
+            log.warning("a message of the history could not be read", reason=str(error))
+            continue
+        if one is not None:
+            found.append(one)
+    return found

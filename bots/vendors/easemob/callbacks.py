@@ -83,7 +83,7 @@ def read(callback: IncomingCallback) -> list[Event]:
     return [read_message(callback)]
 
 
-def _command_in(payload: Fields) -> str:
+def command_in(payload: Fields) -> str:
     """What a client tells another one, such as that its user is typing: nobody's words."""
     bodies = payload.source.get("bodies")
     body = bodies[0] if isinstance(bodies, list) and bodies else payload.source
@@ -103,7 +103,7 @@ def _reason_to_ignore(callback: IncomingCallback) -> str:
         return f"unknown event {event}"
     if body.id("from").lower() == body.id("to").lower():
         return "written to oneself"
-    action = _command_in(body.object("payload"))
+    action = command_in(body.object("payload"))
     return f"a command of the client's ({action})" if action else ""
 
 

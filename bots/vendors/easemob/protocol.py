@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from bots.errors import Unsupported
-from bots.events import JSONDict, OutgoingMessage
+from bots.events import Address, JSONDict, OutgoingMessage
+from bots.keys import key_given_back
 from bots.text import clean_text
 
 # 5 KB for body and ext together; what counts is not documented, so bytes of JSON with room for ext.
@@ -75,9 +76,13 @@ def ext_of(message: OutgoingMessage) -> JSONDict:
 
 
 def user_of(message: OutgoingMessage) -> str:
-    if message.conversation.kind != "peer":
-        raise Unsupported("only one-to-one conversations can be written to", party="easemob")
-    return message.conversation.id
+    return peer_in(message.conversation)
+
+
+def peer_in(conversation: Address) -> str:
+    if conversation.kind != "peer":
+        raise Unsupported("only one-to-one conversations can be written to and read", party="easemob")
+    return conversation.id
 
 
 def fits(text: str, *, is_stream: bool) -> bool:
@@ -101,17 +106,22 @@ def has_list(value: Any) -> bool:
     return isinstance(value, list) or (isinstance(value, dict) and any(map(has_list, value.values())))
 
 
-def key_of(record: JSONDict) -> str:
-    """Our key in a message of the history, which has `payload` as an object or as its text."""
+def key_of(record: JSONDict) -> int | None:
+    """Our key in a message of the history or of a callback; None in messages of others."""
+    for place in (record, payload_of(record)):
+        ext = place.get("ext")
+        mark = ext.get(MARK) if isinstance(ext, dict) else None
+        if isinstance(mark, dict):
+            return key_given_back(mark.get("key"))
+    return None
+
+
+def payload_of(record: JSONDict) -> JSONDict:
+    """A message's content, which comes as an object or as its text."""
     payload = record.get("payload")
     if isinstance(payload, str):
         try:
             payload = json.loads(payload)
         except (ValueError, RecursionError):
             payload = None
-    for place in (record, payload):
-        ext = place.get("ext") if isinstance(place, dict) else None
-        mark = ext.get(MARK) if isinstance(ext, dict) else None
-        if isinstance(mark, dict):
-            return str(mark.get("key", ""))
-    return ""
+    return payload if isinstance(payload, dict) else {}

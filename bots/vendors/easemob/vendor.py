@@ -9,20 +9,21 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from typing import Final
 
 import requests
 from django.utils.translation import gettext_noop
 
 from bots.errors import MessageEnded, MessageGone, Unsupported, VendorRefused, VendorUnreachable
-from bots.events import Event, JSONDict, OutgoingMessage, Receipt, RobotProfile
+from bots.events import Address, Event, JSONDict, OutgoingMessage, Receipt, RobotProfile, Said
 from bots.keys import milliseconds_of
-from bots.vendors.base import EDITING_BREAK_S, Answer, IncomingCallback, Vendor
-from bots.vendors.easemob import callbacks, protocol
+from bots.vendors.base import EDITING_BREAK_S, Answer, IncomingCallback, Vendor, at_once
+from bots.vendors.easemob import callbacks, history, protocol
 from bots.vendors.easemob.client import EasemobClient
 from bots.vendors.easemob.config import EasemobConfig
 from bots.vendors.easemob.errors import EMPTY, FINISHED, STALE_CHUNK
-from bots.vendors.reading import Fields
+from bots.vendors.reading import Fields, read_each
 
 HISTORY_PAGE: Final = 20  # messages; how many may be asked for is not documented, this is the example
 MOST_HISTORY_PAGES: Final = 100
@@ -142,13 +143,29 @@ class Easemob(Vendor):
             self._client.call("messages/msg_recall", protocol.recall_request(message))
 
     def find_sent(self, message: OutgoingMessage) -> Receipt | None:
-        for record in self._history(message):
-            if protocol.key_of(record) == str(message.key):
+        made_at_ms = milliseconds_of(message.key) - CLOCK_SKEW_MS
+        pages = self._pages(protocol.user_of(message), message.robot_id, since_ms=made_at_ms)
+        for record in chain.from_iterable(pages):
+            if protocol.key_of(record) == message.key:
                 sent = self._fields(record)
-                name = next((name for name in ("msg_id", "msgId", "id") if record.get(name)), "msg_id")
                 sent_at = sent.time("timestamp", self._time(), per_second=1000)
-                return Receipt(vendor_message_id=str(record.get(name) or sent.id(name)), sent_at=sent_at)
+                return Receipt(vendor_message_id=history.id_of(sent), sent_at=sent_at)
         return None
+
+    def history(
+        self,
+        *,
+        robot_id: str,
+        conversation: Address,
+        since: datetime,
+        before_call: Callable[[], None] = at_once,
+    ) -> Iterator[list[Said]]:
+        user_id = protocol.peer_in(conversation)
+        read = partial(history.read_record, robot_id=robot_id, user_id=user_id)
+        for page in self._pages(
+            user_id, robot_id, since_ms=int(since.timestamp() * 1000), before_call=before_call
+        ):
+            yield read_each(page, read)
 
     def fits(self, text: str, *, is_stream: bool) -> bool:
         return protocol.fits(text, is_stream=is_stream)
@@ -169,22 +186,25 @@ class Easemob(Vendor):
     def _add(self, message: OutgoingMessage, increment: str) -> None:
         self._client.call("stream_message/user", protocol.next_chunk(message, increment))
 
-    def _history(self, message: OutgoingMessage) -> Iterator[JSONDict]:
-        """The conversation since the message was made (message_roam_single_obtain.html)."""
+    def _pages(
+        self, user_id: str, robot_id: str, *, since_ms: int, before_call: Callable[[], None] = at_once
+    ) -> Iterator[list[JSONDict]]:
+        """The conversation since then, in what order is not documented (message_roam_single_obtain.html)."""
         request: JSONDict = {
-            "username": message.robot_id,
-            "to": protocol.user_of(message),
+            "username": robot_id,
+            "to": user_id,
             "limit": HISTORY_PAGE,
             "order": "down",
-            "startTimestamp": milliseconds_of(message.key) - CLOCK_SKEW_MS,
+            "startTimestamp": since_ms,
             "endTimestamp": int(self._now() * 1000) + CLOCK_SKEW_MS,
         }
         for _page in range(MOST_HISTORY_PAGES):
+            before_call()
             data = self._client.call_v6("roaming/chat", request).get("data")
             if not protocol.has_list(data):
                 raise Unsupported("roaming/chat: the answer's form is unknown", party=self.name)
             records = list(protocol.records_in(data))
-            yield from records
+            yield records
             cursor = _cursor_in(data)
             if not records or not cursor or cursor == request.get("cursor"):
                 return

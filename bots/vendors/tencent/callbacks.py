@@ -20,7 +20,7 @@ from bots.events import Address, Content, Custom, Event, File, Ignored, Image, M
 from bots.vendors.base import IncomingCallback
 from bots.vendors.reading import Fields
 from bots.vendors.tencent.config import TencentConfig
-from bots.vendors.tencent.protocol import CHATBOT_PLUGIN, INTERRUPT, ROBOT_PREFIX
+from bots.vendors.tencent.protocol import CHATBOT_PLUGIN, INTERRUPT, ROBOT_PREFIX, STREAM
 
 FRESH_FOR: Final = timedelta(seconds=60)  # 269/32431
 LONGEST_COMMAND: Final = 100
@@ -132,6 +132,12 @@ def signal_in(elements: list[Fields]) -> str | None:
         if str(data.get("chatbotPlugin")) in {"1", str(CHATBOT_PLUGIN)}:
             return "interrupt" if str(data.get("src")) == str(INTERRUPT) else "signal of a chatbot plugin"
     return None
+
+
+def is_finished(element: Fields) -> bool:
+    """Whether it is not an answer that grows on."""
+    data = _custom_data(element)
+    return data.get("src") != STREAM or "chatbotPlugin" not in data or data.get("isFinished") == 1
 
 
 def _custom_data(element: Fields) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ import json
 from typing import Final
 
 from bots.errors import Unsupported
-from bots.events import JSONDict, OutgoingMessage
+from bots.events import Address, JSONDict, OutgoingMessage
 from bots.keys import RANDOM_BITS
 from bots.text import clean_text, shorten
 
@@ -65,9 +65,13 @@ def reference_to(message: OutgoingMessage) -> JSONDict:
 
 
 def user_of(message: OutgoingMessage) -> str:
-    if message.conversation.kind != "peer":
-        raise Unsupported("only one-to-one conversations can be written to", party="tencent")
-    return message.conversation.id
+    return peer_in(message.conversation)
+
+
+def peer_in(conversation: Address) -> str:
+    if conversation.kind != "peer":
+        raise Unsupported("only one-to-one conversations can be written to and read", party="tencent")
+    return conversation.id
 
 
 def sequence_of(key: int) -> tuple[int, int]:
@@ -81,6 +85,14 @@ def sequence_of(key: int) -> tuple[int, int]:
     milliseconds, chance = key >> RANDOM_BITS, key & (1 << RANDOM_BITS) - 1
     seq = 1 << 31 | milliseconds & (1 << 31) - 1
     return seq, milliseconds >> 31 << RANDOM_BITS | chance
+
+
+def key_of(seq: int, random: int) -> int | None:
+    """The key behind MsgSeq and MsgRandom; None where `sequence_of` has not made them."""
+    if not seq >> 31:
+        return None
+    milliseconds = random >> RANDOM_BITS << 31 | seq & (1 << 31) - 1
+    return milliseconds << RANDOM_BITS | random & (1 << RANDOM_BITS) - 1
 
 
 def message_body(message: OutgoingMessage) -> list[JSONDict]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import Final
 
 import requests
 
 from bots.errors import MessageGone, VendorRefused, VendorUnreachable
-from bots.events import Event, JSONDict, OutgoingMessage, Receipt, RobotProfile
+from bots.events import Address, Event, JSONDict, OutgoingMessage, Receipt, RobotProfile, Said
 from bots.keys import milliseconds_of
-from bots.vendors.base import Answer, IncomingCallback, Vendor
-from bots.vendors.reading import Fields
-from bots.vendors.tencent import callbacks, protocol
+from bots.vendors.base import Answer, IncomingCallback, Vendor, at_once
+from bots.vendors.reading import Fields, read_each
+from bots.vendors.tencent import callbacks, history, protocol
 from bots.vendors.tencent.client import TencentClient
 from bots.vendors.tencent.config import TencentConfig
 
@@ -98,30 +100,49 @@ class Tencent(Vendor):
 
     def find_sent(self, message: OutgoingMessage) -> Receipt | None:
         seq, random = protocol.sequence_of(message.key)
-        for sent in self._history(message):
+        made_at_s = milliseconds_of(message.key) // 1000 - CLOCK_SKEW_S
+        pages = self._pages(protocol.user_of(message), message.robot_id, since_s=made_at_s)
+        for sent in chain.from_iterable(pages):
             is_ours = sent.text("From_Account", "") == message.robot_id
             if is_ours and (sent.number("MsgSeq", 0), sent.number("MsgRandom", 0)) == (seq, random):
                 return _receipt(sent, time_field="MsgTimeStamp")
         return None
 
+    def history(
+        self,
+        *,
+        robot_id: str,
+        conversation: Address,
+        since: datetime,
+        before_call: Callable[[], None] = at_once,
+    ) -> Iterator[list[Said]]:
+        """Without messages to those online only, which Tencent does not keep."""
+        user_id = protocol.peer_in(conversation)
+        for page in self._pages(user_id, robot_id, since_s=int(since.timestamp()), before_call=before_call):
+            records = (record.source for record in page)
+            yield read_each(records, partial(history.read_record, robot_id=robot_id))
+
     def fits(self, text: str, *, is_stream: bool) -> bool:
         return protocol.fits(text, is_stream=is_stream)
 
-    def _history(self, message: OutgoingMessage) -> Iterator[Fields]:
-        """The conversation since the message was made, newest first (`admin_getroammsg`, 1047/35478).
+    def _pages(
+        self, user_id: str, robot_id: str, *, since_s: int, before_call: Callable[[], None] = at_once
+    ) -> Iterator[list[Fields]]:
+        """The conversation since then, newest first (`admin_getroammsg`, 1047/35478).
 
         Seen with the user's eyes: what we send is kept in the receiver's history only.
         """
         request: JSONDict = {
-            "Operator_Account": protocol.user_of(message),
-            "Peer_Account": message.robot_id,
+            "Operator_Account": user_id,
+            "Peer_Account": robot_id,
             "MaxCnt": HISTORY_PAGE,
-            "MinTime": milliseconds_of(message.key) // 1000 - CLOCK_SKEW_S,
+            "MinTime": since_s,
             "MaxTime": int(self._now()) + CLOCK_SKEW_S,
         }
         for _ in range(MOST_HISTORY_PAGES):
+            before_call()
             page = self._fields(self._client.call("openim/admin_getroammsg", request))
-            yield from reversed(page.objects("MsgList", []))
+            yield page.objects("MsgList", [])[::-1]
             if page.number("Complete") == 1:
                 return
             request |= {"MaxTime": page.number("LastMsgTime"), "LastMsgKey": page.text("LastMsgKey")}

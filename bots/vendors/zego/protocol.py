@@ -11,7 +11,8 @@ import json
 from typing import Any, Final
 
 from bots.errors import Unsupported
-from bots.events import JSONDict, OutgoingMessage
+from bots.events import Address, JSONDict, OutgoingMessage
+from bots.keys import key_given_back
 from bots.text import clean_text
 
 ROBOT_PREFIX: Final = "@RBT#"
@@ -61,9 +62,13 @@ def recall_request(message: OutgoingMessage) -> JSONDict:
 
 
 def user_of(message: OutgoingMessage) -> str:
-    if message.conversation.kind != "peer":
-        raise Unsupported("only one-to-one conversations can be written to", party="zego")
-    return message.conversation.id
+    return peer_in(message.conversation)
+
+
+def peer_in(conversation: Address) -> str:
+    if conversation.kind != "peer":
+        raise Unsupported("only one-to-one conversations can be written to and read", party="zego")
+    return conversation.id
 
 
 def message_body(message: OutgoingMessage) -> JSONDict:
@@ -89,14 +94,23 @@ def sequence_of(message: OutgoingMessage) -> int:
     return int(message.vendor_message_id.rpartition("/")[2])
 
 
-def key_in(payload: str) -> str | None:
-    """The key that one of our messages carries, as text; None in messages of others."""
+def key_in(payload: str) -> int | None:
+    """The key that one of our messages carries; None in messages of others."""
+    return key_given_back(_extension_in(payload).get("key"))
+
+
+def is_finished(payload: str) -> bool:
+    """Whether nothing is added any more to the message that carries this."""
+    return _extension_in(payload).get("is_finished", True) is True
+
+
+def _extension_in(payload: str) -> JSONDict:
     try:
         data: Any = json.loads(payload)
     except (ValueError, RecursionError):
-        return None
+        return {}
     extension = data.get(EXTENSION) if isinstance(data, dict) else None
-    return extension.get("key") if isinstance(extension, dict) else None
+    return extension if isinstance(extension, dict) else {}
 
 
 def fits(text: str) -> bool:

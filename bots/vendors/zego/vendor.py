@@ -6,17 +6,18 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from typing import Final
 
 import requests
 import structlog
 
 from bots.errors import MessageGone, VendorRefused, VendorUnreachable
-from bots.events import Event, JSONDict, OutgoingMessage, Receipt, RobotProfile
+from bots.events import Address, Event, JSONDict, OutgoingMessage, Receipt, RobotProfile, Said
 from bots.keys import milliseconds_of
-from bots.vendors.base import Answer, IncomingCallback, Vendor
-from bots.vendors.reading import Fields
-from bots.vendors.zego import callbacks, protocol
+from bots.vendors.base import Answer, IncomingCallback, Vendor, at_once
+from bots.vendors.reading import Fields, read_each
+from bots.vendors.zego import callbacks, history, protocol
 from bots.vendors.zego.client import ZegoClient
 from bots.vendors.zego.config import ZegoConfig
 from bots.vendors.zego.errors import ALREADY_RECALLED, ROBOT_EXISTS
@@ -106,35 +107,51 @@ class Zego(Vendor):
                 raise
 
     def find_sent(self, message: OutgoingMessage) -> Receipt | None:
-        for sent in self._history(message):
+        made_at_ms = milliseconds_of(message.key) - CLOCK_SKEW_MS
+        pages = self._pages(protocol.user_of(message), message.robot_id, since_ms=made_at_ms)
+        for sent in chain.from_iterable(pages):
             is_ours = sent.text("Sender", "") == message.robot_id
-            if is_ours and protocol.key_in(sent.text("Payload", "")) == str(message.key):
+            if is_ours and protocol.key_in(sent.text("Payload", "")) == message.key:
                 return Receipt(
                     vendor_message_id=_message_id(sent), sent_at=sent.time("MsgTime", per_second=1000)
                 )
         return None
 
+    def history(
+        self,
+        *,
+        robot_id: str,
+        conversation: Address,
+        since: datetime,
+        before_call: Callable[[], None] = at_once,
+    ) -> Iterator[list[Said]]:
+        user_id = protocol.peer_in(conversation)
+        read = partial(history.read_record, robot_id=robot_id, user_id=user_id)
+        for page in self._pages(
+            user_id, robot_id, since_ms=int(since.timestamp() * 1000), before_call=before_call
+        ):
+            yield read_each((record.source for record in page), read)
+
     def fits(self, text: str, *, is_stream: bool) -> bool:
         return protocol.fits(text)
 
-    def _history(self, message: OutgoingMessage) -> Iterator[Fields]:
-        """The conversation since the message was made, newest first
-        (/zim-server/conversation/query-the-message-list-of-one-on-one-chats)."""
-        made_at = milliseconds_of(message.key) - CLOCK_SKEW_MS
-        request: JSONDict = {
-            "FromUserId": message.robot_id,
-            "ToUserId": protocol.user_of(message),
-            "Limit": HISTORY_PAGE,
-            "Next": 0,
-        }
+    def _pages(
+        self, user_id: str, robot_id: str, *, since_ms: int, before_call: Callable[[], None] = at_once
+    ) -> Iterator[list[Fields]]:
+        """The conversation since then, newest first
+        (/zim-server/conversation/query-the-message-list-of-one-on-one-chats).
+
+        It cannot be asked for a span of time.
+        """
+        request: JSONDict = {"FromUserId": robot_id, "ToUserId": user_id, "Limit": HISTORY_PAGE, "Next": 0}
         for _ in range(MOST_HISTORY_PAGES):
-            page = self._fields(self._client.call("QueryPeerMsg", request))
-            for sent in page.objects("List", []):
-                if sent.number("MsgTime") < made_at:
-                    return
-                yield sent
-            request["Next"] = page.number("Next", 0)
-            if request["Next"] == 0:
+            before_call()
+            answer = self._fields(self._client.call("QueryPeerMsg", request))
+            page = answer.objects("List", [])
+            recent = [record for record in page if record.number("MsgTime") >= since_ms]
+            yield recent
+            request["Next"] = answer.number("Next", 0)
+            if request["Next"] == 0 or len(recent) < len(page):
                 return
         raise VendorUnreachable("the history does not end", party=self.name)
 
