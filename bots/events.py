@@ -78,14 +78,16 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageReceived(Event):
-    """A user wrote to a robot."""
+    """A user wrote to a robot, or in a group."""
 
-    robot_id: str  # the vendor user id that was written to
+    robot_id: str | None  # the vendor user id that was written to; None in a group: no one in particular
     conversation: Address
     sender_id: str
     content: Content
     vendor_message_id: str  # unique within the conversation
     order: int = 0  # decides between messages of the same `happened_at`
+    # In a group: the members it speaks to; None: the vendor does not say, and the text has to be searched.
+    mentions: tuple[str, ...] | None = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +130,7 @@ class OutgoingMessage:
     shown: str = ""  # what the vendor has accepted of this message so far
     frame: int = 0  # 0 for the first frame, rising
     is_repeat: bool = False  # this very frame was sent before, and may have been taken
+    mentions: tuple[str, ...] = ()  # in a group: the members whom it answers
     extra: JSONDict = field(default_factory=dict)  # goes to the vendor as it is
 
 

@@ -338,6 +338,11 @@ class Robot(Budget):
         STREAM = "stream", _("stream: the answer grows while it is written")
         WHOLE = "whole", _("whole: the answer is sent when it is complete")
 
+    class Groups(models.TextChoices):
+        MENTIONS = "mentions", _("mentions: it answers those that mention it")
+        ALL = "all", _("all: it answers every message")
+        NONE = "none", _("none: it takes no part in groups")
+
     account = models.ForeignKey(
         VendorAccount, models.PROTECT, related_name="robots", verbose_name=_("account")
     )
@@ -370,6 +375,16 @@ class Robot(Budget):
         _("fallback"),
         default="Sorry, I cannot answer right now. Please try again later.",
         help_text=_("What users read when no model could answer."),
+    )
+    groups = models.CharField(
+        _("messages in groups"),
+        max_length=8,
+        choices=Groups,
+        default=Groups.MENTIONS,
+        help_text=_(
+            "Which of them it answers. Others are read all the same, as context: choose “none” for a robot "
+            "that is in no group."
+        ),
     )
     history_messages = models.PositiveIntegerField(
         _("history, messages"), default=20, help_text=_("How many earlier messages the model sees at most.")

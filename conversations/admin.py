@@ -389,8 +389,8 @@ class MessageAdmin(HistoryAdmin):
         (_("Content"), {"fields": ["kind", "text", "extra"]}),
         (
             _("Delivery"),
-            {"fields": ["show_state", "error", "is_error", "is_stream", "frame", "public_id",
-                        "vendor_message_id", "key", "order", "created_at"]},
+            {"fields": ["show_state", "error", "is_error", "is_overheard", "is_stream", "frame",
+                        "public_id", "vendor_message_id", "key", "order", "created_at"]},
         ),
     )  # fmt: skip
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from django.utils import timezone
 
 from bots.llms.base import ChatMessage, Prompt, Role
 from bots.llms.tokens import estimate_tokens
@@ -16,6 +19,11 @@ PLACEHOLDERS = {
     Message.Kind.CUSTOM: "[custom message]",
 }
 
+IN_GROUP: Final = (
+    "This is a group chat, in which you are {name}. What others say begins with who says it, in square "
+    "brackets. Answer what you were asked last, by your own words only: do not begin with a name in brackets."
+)
+
 
 def prompt_for(turn: Turn) -> Prompt:
     """All that the model is shown for this turn."""
@@ -23,18 +31,28 @@ def prompt_for(turn: Turn) -> Prompt:
     questions = list(turn.messages.filter(sender=Message.Sender.USER).order_by("happened_at", "order", "id"))
     history = earlier_messages(turn.conversation, turn, limit=robot.history_messages)
     lines = [*within_tokens(history, robot.history_tokens), *questions]
-    system = [ChatMessage(role="system", content=robot.persona)] if robot.persona else []
-    return Prompt(messages=(*system, *as_chat(lines)), user=turn.conversation.public_id)
+    system = [ChatMessage(role="system", content=about)] if (about := about_robot(turn.conversation)) else []
+    return Prompt(
+        messages=(*system, *as_chat(lines, speech_in(turn.conversation))), user=turn.conversation.public_id
+    )
+
+
+def about_robot(conversation: Conversation) -> str:
+    """Who the robot is, and how to read what it is shown."""
+    robot = conversation.robot
+    is_group = conversation.kind == Conversation.Kind.GROUP
+    return "\n\n".join(filter(None, (robot.persona, IN_GROUP.format(name=robot) if is_group else "")))
 
 
 def earlier_messages(conversation: Conversation, turn: Turn, *, limit: int) -> list[Message]:
     """The last messages before the turn's own, as they read.
 
-    What a user wrote while this turn was running belongs to the next one and has no turn yet.
+    What was written while this turn was running belongs to the next one.
     """
     messages = (
         conversation.messages.exclude(turn=turn)
-        .exclude(sender=Message.Sender.USER, turn=None)
+        .exclude(sender=Message.Sender.USER, turn=None, is_overheard=False)
+        .exclude(is_overheard=True, created_at__gt=turn.started_at or timezone.now())
         .exclude(state__in=Message.GONE)
         .exclude(is_error=True)
         .select_related("turn")
@@ -54,18 +72,35 @@ def within_tokens(messages: Sequence[Message], limit: int) -> list[Message]:
     return kept[::-1]
 
 
-def as_chat(messages: Iterable[Message]) -> list[ChatMessage]:
+def as_chat(messages: Iterable[Message], speech: Callable[[Message], str]) -> list[ChatMessage]:
     """Messages as a model reads them; neighbours of one side are joined: many models insist on turns."""
     chat: list[ChatMessage] = []
     for message in messages:
         role: Role = "user" if message.sender == Message.Sender.USER else "assistant"
-        words = words_of(message)
+        words = speech(message)
         if not words:
             continue
         if chat and chat[-1].role == role:
             words = f"{chat.pop().content}\n{words}"
         chat.append(ChatMessage(role=role, content=words))
     return chat
+
+
+def speech_in(conversation: Conversation) -> Callable[[Message], str]:
+    """How messages of the conversation are put into words."""
+    if conversation.kind != Conversation.Kind.GROUP:
+        return words_of
+    robot = conversation.robot
+
+    def speech(message: Message) -> str:
+        if message.sender != Message.Sender.USER:
+            return words_of(message)
+        # Clients put a name behind the @, or the id; the model knows the name.
+        lines = words_of(message).replace(f"@{robot.user_id}", f"@{robot}").splitlines()
+        # Indented, as otherwise one could write a second line in another's name.
+        return f"[{message.sender_id}] " + "\n  ".join(lines)
+
+    return speech
 
 
 def words_of(message: Message) -> str:

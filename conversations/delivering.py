@@ -290,6 +290,7 @@ class Delivery:
             shown=message.text[: message.accepted],
             frame=message.frame if frame is None else frame,
             is_repeat=is_repeat,
+            mentions=self.turn.askers,
         )
 
     def _claim(self, **changes: object) -> None:

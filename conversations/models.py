@@ -9,6 +9,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from bots.models import LanguageModel, Robot, Tier, VendorAccount
@@ -196,6 +197,14 @@ class Turn(models.Model):
     def __str__(self) -> str:
         return f"#{self.pk} {self.get_state_display()}"
 
+    @cached_property
+    def askers(self) -> tuple[str, ...]:
+        """In a group: whose messages it answers, in the order in which they asked."""
+        if self.conversation.kind != Conversation.Kind.GROUP:
+            return ()
+        questions = self.messages.filter(sender=Message.Sender.USER).order_by("happened_at", "order", "id")
+        return tuple(dict.fromkeys(questions.values_list("sender_id", flat=True)))
+
 
 class ModelCall(models.Model):
     """A model was asked: what came of it, what it took, what it cost.
@@ -289,6 +298,11 @@ class Message(models.Model):
     accepted = models.PositiveIntegerField(_("characters confirmed"), default=0)
     is_stream = models.BooleanField(_("grows"), default=False)
     is_error = models.BooleanField(_("tells of a failure"), default=False)
+    is_overheard = models.BooleanField(
+        _("overheard"),
+        default=False,
+        help_text=_("Said in a group, but not to the robot: it is not answered."),
+    )
     happened_at = models.DateTimeField(_("time"))  # by the vendor's clock
     order = models.BigIntegerField(_("order"), default=0)  # decides between equal times
     created_at = models.DateTimeField(_("stored"), default=timezone.now)
@@ -309,7 +323,9 @@ class Message(models.Model):
             models.Index(fields=["-id"], condition=Q(state="failed"), name="message_failed"),
             # What a turn has still to claim.
             models.Index(
-                fields=["conversation"], condition=Q(sender="user", turn=None), name="message_unanswered"
+                fields=["conversation"],
+                condition=Q(sender="user", turn=None, is_overheard=False),
+                name="message_unanswered",
             ),
         ]
 

@@ -20,7 +20,7 @@ from bots.events import Event, Ignored, MessageReceived
 from bots.models import Robot, VendorAccount
 from bots.text import clean_json
 from bots.vendors.base import IncomingCallback, Vendor
-from conversations import storing, tasks
+from conversations import mentions, storing, tasks
 from conversations.models import Callback
 
 log = structlog.get_logger(__name__)
@@ -115,11 +115,12 @@ def as_it_came(callback: Callback) -> IncomingCallback:
 
 def is_for_robot(arrival: Arrival) -> bool:
     """Whether a user wrote to one of our robots."""
-    written_to = {event.robot_id for event in arrival.events if isinstance(event, MessageReceived)}
+    heard = [event for event in arrival.events if isinstance(event, MessageReceived)]
+    written_to = {event.robot_id for event in heard if event.robot_id}
     return Robot.objects.filter(account=arrival.account, user_id__in=written_to).exists()
 
 
 def _keep(callbacks: Sequence[Callback], events: Iterable[tuple[VendorAccount, Event]]) -> None:
     heard = [(account, event) for account, event in events if isinstance(event, MessageReceived)]
     with transaction.atomic():
-        tasks.defer_answers(storing.store(callbacks, heard))
+        tasks.defer_answers(storing.store(callbacks, mentions.settle(heard)))

@@ -19,11 +19,14 @@ from psycopg import sql
 
 from bots.events import Content, MessageReceived
 from bots.models import VendorAccount
-from conversations.models import Callback, Conversation, Message, Turn, new_public_id
+from conversations.models import Callback, Conversation, Message, Turn
 
 # PostgreSQL checks foreign keys by plans that it keeps as long as the connection lives.  One from a time
 # when the table of jobs was all but empty would read it from end to end for each job of a later burst.
 NO_TABLE_SCANS: Final = "SET LOCAL enable_seqscan = off"
+
+# As `new_public_id` makes them, with 90 random bits: a message may become a row for each of several robots.
+NEW_PUBLIC_ID: Final = "left(translate(encode(uuid_send(gen_random_uuid()), 'base64'), '+/', '-_'), 16)"
 
 # Repeats are left out wherever they show.  The conversations' rows stay locked until the commit: no turn
 # is taken meanwhile, and no other batch queues one.  All batches lock in the same order, so that they
@@ -34,14 +37,24 @@ WITH stored AS (
     FROM json_populate_recordset(NULL::conversations_callback, %(callbacks)s)
     ORDER BY account_id, delivery_id
     ON CONFLICT DO NOTHING
-), heard AS (
-    SELECT event.*, robot.id AS robot_id
-    FROM json_to_recordset(%(events)s) AS event (
-        account_id bigint, robot text, address_kind text, address text, conversation text, message text,
-        sender_id text, content_kind text, text text, extra jsonb, vendor_message_id text,
-        happened_at timestamptz, rank bigint
+), event AS (
+    SELECT * FROM json_to_recordset(%(events)s) AS event (
+        account_id bigint, robot text, address_kind text, address text, sender_id text, content_kind text,
+        text text, extra jsonb, vendor_message_id text, happened_at timestamptz, rank bigint, mentions jsonb
     )
+), hearing AS (
+    SELECT event.*, robot.id AS robot_id, false AS is_overheard
+    FROM event
     JOIN bots_robot AS robot ON robot.account_id = event.account_id AND robot.user_id = event.robot
+    UNION ALL
+    -- No callback tells which robots are in a group.
+    SELECT event.*, robot.id, robot.groups <> 'all' AND NOT event.mentions ? robot.user_id
+    FROM event
+    JOIN bots_robot AS robot
+    ON robot.account_id = event.account_id AND robot.groups <> 'none' AND robot.enabled
+    WHERE event.address_kind = 'group'
+), heard AS (
+    SELECT * FROM hearing AS event
     -- A robot that writes to a robot would never end.
     WHERE NOT EXISTS (
         SELECT FROM bots_robot AS other
@@ -59,11 +72,13 @@ WITH stored AS (
     {insert_messages}
     FROM heard JOIN place
     ON (place.robot_id, place.kind, place.peer_id) = (heard.robot_id, heard.address_kind, heard.address)
-    ON CONFLICT DO NOTHING
-    RETURNING conversation_id
+    -- Of two callbacks for a message in a group, one may be first to tell that it is for the robot.
+    ON CONFLICT (conversation_id, vendor_message_id) DO UPDATE SET is_overheard = false
+    WHERE conversations_message.is_overheard AND NOT excluded.is_overheard
+    RETURNING conversation_id, is_overheard
 ), owing AS (
     SELECT DISTINCT place.id FROM place
-    JOIN said ON said.conversation_id = place.id
+    JOIN said ON said.conversation_id = place.id AND NOT said.is_overheard
     JOIN bots_robot AS robot ON robot.id = place.robot_id AND robot.enabled
     WHERE place.owner = 'robot'
 )
@@ -101,8 +116,6 @@ def _event(account: VendorAccount, event: MessageReceived) -> dict[str, Any]:
         "robot": event.robot_id,
         "address_kind": event.conversation.kind,
         "address": event.conversation.id,
-        "conversation": new_public_id(),
-        "message": new_public_id(),
         "sender_id": event.sender_id,
         "content_kind": event.content.kind,
         "text": event.content.text,
@@ -110,6 +123,7 @@ def _event(account: VendorAccount, event: MessageReceived) -> dict[str, Any]:
         "vendor_message_id": event.vendor_message_id,
         "happened_at": event.happened_at,
         "rank": event.order,
+        "mentions": event.mentions,
     }
 
 
@@ -126,7 +140,7 @@ def _statement() -> str:
         insert_callbacks=_insert(Callback, **{name: name for name in _columns_of(Callback)}),
         insert_conversations=_insert(
             Conversation,
-            public_id="conversation",
+            public_id=NEW_PUBLIC_ID,
             robot_id="robot_id",
             kind="address_kind",
             peer_id="address",
@@ -135,7 +149,7 @@ def _statement() -> str:
         ),
         insert_messages=_insert(
             Message,
-            public_id="message",
+            public_id=NEW_PUBLIC_ID,
             conversation_id="place.id",
             sender="'user'",
             sender_id="sender_id",
@@ -144,6 +158,7 @@ def _statement() -> str:
             extra="extra",
             state="'received'",
             vendor_message_id="vendor_message_id",
+            is_overheard="is_overheard",
             happened_at="happened_at",
             order="rank",
             created_at="now()",

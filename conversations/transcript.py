@@ -126,6 +126,16 @@ def is_link(url: str) -> bool:
     return is_web_address(url.partition("?")[0].partition("#")[0])
 
 
+def place_of(event: MessageReceived) -> Q:
+    """Where its message is kept; one of a group is kept for each robot."""
+    place = Q(
+        vendor_message_id=event.vendor_message_id,
+        conversation__kind=event.conversation.kind,
+        conversation__peer_id=event.conversation.id,
+    )
+    return place & Q(conversation__robot__user_id=event.robot_id) if event.robot_id else place
+
+
 def messages_of(callback: Callback) -> list[Message]:
     """The messages that a callback told of."""
     if callback.state != Callback.State.READ:
@@ -135,6 +145,6 @@ def messages_of(callback: Callback) -> list[Message]:
     told = Q()
     for event in events:
         if isinstance(event, MessageReceived):
-            told |= Q(conversation__robot__user_id=event.robot_id, vendor_message_id=event.vendor_message_id)
+            told |= place_of(event)
     messages = Message.objects.filter(told, conversation__robot__account=callback.account)
     return list(messages.select_related("turn")) if told else []

@@ -26,7 +26,7 @@ from sandbox.events import event_stream
 from sandbox.faults import BadFaults, Faults
 from sandbox.tencent import Tencent
 from sandbox.vendor import BadRequest, VendorCloud
-from sandbox.world import JSONDict, World
+from sandbox.world import Group, JSONDict, World
 from sandbox.zego import Zego
 
 VENDORS: list[type[VendorCloud]] = [Tencent, Zego, Easemob]
@@ -73,6 +73,7 @@ class Desk:
             Route("/clock", _answered(self.set_clock), methods=["POST"]),
             Route("/faults", self.get_faults),
             Route("/faults", _answered(self.set_faults), methods=["POST"]),
+            Route("/groups", _answered(self.create_group), methods=["POST"]),
             Route("/users/send", _answered(self.send_as_user), methods=["POST"]),
             Route("/messages", _answered(self.list_messages)),
             Route("/events", _answered(self.events)),
@@ -137,6 +138,7 @@ class Desk:
                 "locks_input": vendor.locks_input,
                 "can_interrupt": vendor.can_interrupt,
                 "robots": [asdict(robot) for robot in vendor.robots(app_id)],
+                "groups": [asdict(group) for group in vendor.groups(app_id).values()],
             }
             for vendor in self.vendors.values()
             for app_id in vendor.app_ids()
@@ -167,11 +169,24 @@ class Desk:
 
     # Talking
 
+    async def create_group(self, request: Request) -> Response:
+        settings = await _body(request)
+        app_id, vendor = self._app(settings.pop("app", ""))
+        group = Group(**settings)
+        vendor.create_group(app_id, group)
+        return JSONResponse(asdict(group), status_code=201)
+
     async def send_as_user(self, request: Request) -> Response:
         content = await _body(request)
         app_id, vendor = self._app(content.pop("app", ""))
         sender, recipient = str(content.pop("from", "")), str(content.pop("to", ""))
-        message = await vendor.send_as_user(app_id, sender=sender, recipient=recipient, content=content)
+        group, mentions = str(content.pop("group", "")), list(content.pop("mentions", []))
+        if group:
+            message = await vendor.send_to_group(
+                app_id, sender=sender, group=group, mentions=mentions, content=content
+            )
+        else:
+            message = await vendor.send_as_user(app_id, sender=sender, recipient=recipient, content=content)
         return JSONResponse(message.to_json(), status_code=201)
 
     def _app(self, app_id: Any) -> tuple[str, VendorCloud]:
@@ -205,8 +220,10 @@ class Desk:
     def _conversation(self, request: Request) -> tuple[str, frozenset[str]]:
         query = request.query_params
         app_id, _ = self._app(query.get("app", ""))
+        if group := query.get("group"):
+            return app_id, frozenset((group,))
         if not query.get("user") or not query.get("peer"):
-            raise BadRequest("user and peer say which conversation")
+            raise BadRequest("user and peer, or group, say which conversation")
         return app_id, frozenset((query["user"], query["peer"]))
 
     # What went over the wire

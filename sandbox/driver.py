@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,6 +122,7 @@ class App:
     vendor: ClassVar[str]
     id_setting: ClassVar[str]  # which of the settings is the app's id
     secret_settings: ClassVar[Mapping[str, str]]  # by the name of the environment variable for them
+    group_callbacks: ClassVar[list[str]]  # those that tell of all messages, in groups and one to one
 
     def __init__(self, sandbox: Sandbox, settings: JSONDict) -> None:
         self._sandbox = sandbox
@@ -164,14 +165,29 @@ class App:
             version, robots = self._read_robots(beyond=version, wait_s=left)
         return known[user_id]
 
+    def post(self, path: str, body: JSONDict) -> Any:
+        return self._sandbox.post(path, body)
+
     def send(self, user: str, robot: str, text: str = "", **content: Any) -> str:
         """Write as a user; the message's key.  For other things than text: image=, voice=, file=, custom=."""
         body = {"app": self.id, "from": user, "to": robot, **({"text": text} if text else {}), **content}
         key: str = self._sandbox.post("/users/send", body)["key"]
         return key
 
+    def group(self, *members: str, name: str = "") -> Group:
+        """A new group of these users and robots."""
+        group_id = f"group-{secrets.token_hex(6)}"
+        return self.join_group(group_id, *members, name=name)
+
+    def join_group(self, group_id: str, *members: str, name: str = "") -> Group:
+        """The group of this id; from now on with these members."""
+        self._sandbox.post(
+            "/groups", {"app": self.id, "id": group_id, "name": name or group_id, "members": members}
+        )
+        return Group(self, group_id)
+
     def messages(self, user: str, peer: str) -> list[Message]:
-        return self._read(user, peer)[1]
+        return self.read({"user": user, "peer": peer})[1]
 
     def replies(self, user: str, robot: str, after: str | None = None) -> list[Message]:
         """What the robot said, all or after the message of key `after`."""
@@ -182,41 +198,84 @@ class App:
     ) -> list[Message]:
         """What the robot said after `after`, once there are `count` and all are finished.  Raises NoReply."""
 
-        def is_there(messages: list[Message]) -> bool:
-            replies = _replies(messages, robot, after)
-            return len(replies) >= count and all(reply.is_finished for reply in replies)
-
-        messages = self.wait_until(user, robot, is_there, timeout_s=timeout_s)
-        return _replies(messages, robot, after)
+        is_there = _has_replied(robot, after, count)
+        return _replies(self.wait_until(user, robot, is_there, timeout_s=timeout_s), robot, after)
 
     def wait_until(
         self, user: str, peer: str, holds: Callable[[list[Message]], bool], *, timeout_s: float = 30.0
     ) -> list[Message]:
         """The conversation, once `holds` says yes to it.  Asked again at every change.  Raises NoReply."""
-        version, messages = self._read(user, peer)
+        return self.wait_in({"user": user, "peer": peer}, holds, timeout_s)
+
+    def wait_in(
+        self, place: JSONDict, holds: Callable[[list[Message]], bool], timeout_s: float
+    ) -> list[Message]:
+        version, messages = self.read(place)
         ends_at = time.monotonic() + timeout_s
         while not holds(messages):
             left = ends_at - time.monotonic()
             if left <= 0:
                 said = [(message.sender, message.kind, message.text) for message in messages]
                 raise NoReply(f"not within {timeout_s} s; the conversation is {said}")
-            version, messages = self._read(user, peer, beyond=version, wait_s=left)
+            version, messages = self.read(place, beyond=version, wait_s=left)
         return messages
 
-    def _read(
-        self, user: str, peer: str, *, beyond: int | None = None, wait_s: float = 0.0
+    def read(
+        self, place: JSONDict, *, beyond: int | None = None, wait_s: float = 0.0
     ) -> tuple[int, list[Message]]:
-        query: JSONDict = {"app": self.id, "user": user, "peer": peer}
+        """A conversation, and the version that it was read at."""
+        query: JSONDict = {"app": self.id, **place}
         if beyond is not None:
             query |= {"beyond": beyond, "wait_s": wait_s}
         answer = self._sandbox.get("/messages", query)
         return answer["version"], [Message.from_json(entry) for entry in answer["messages"]]
 
 
+@dataclass(frozen=True)
+class Group:
+    """A group of users and robots at a simulated cloud."""
+
+    app: App
+    id: str
+
+    def send(self, user: str, text: str = "", *, mentions: Sequence[str] = (), **content: Any) -> str:
+        """Write in it; the message's key.  Whom the user picks from the members is mentioned."""
+        said = {"text": text} if text else {}
+        body = {
+            "app": self.app.id,
+            "from": user,
+            "group": self.id,
+            "mentions": list(mentions),
+            **said,
+            **content,
+        }
+        key: str = self.app.post("/users/send", body)["key"]
+        return key
+
+    def messages(self) -> list[Message]:
+        return self.app.read({"group": self.id})[1]
+
+    def replies(self, robot: str, after: str | None = None) -> list[Message]:
+        """What the robot said in it, all or after the message of key `after`."""
+        return _replies(self.messages(), robot, after)
+
+    def wait_for_reply(
+        self, robot: str, *, after: str | None = None, count: int = 1, timeout_s: float = 30.0
+    ) -> list[Message]:
+        """What the robot said after `after`, once there are `count` and all are finished.  Raises NoReply."""
+        is_there = _has_replied(robot, after, count)
+        return _replies(self.wait_until(is_there, timeout_s=timeout_s), robot, after)
+
+    def wait_until(self, holds: Callable[[list[Message]], bool], *, timeout_s: float = 30.0) -> list[Message]:
+        """What was said in it, once `holds` says yes to it.  Raises NoReply."""
+        return self.app.wait_in({"group": self.id}, holds, timeout_s)
+
+
 class TencentApp(App):
     vendor = "tencent"
     id_setting = "sdk_app_id"
     secret_settings = MappingProxyType({"TIM_KEY": "secret_key", "TIM_TOKEN": "callback_token"})
+    group_callbacks: ClassVar = ["Bot.OnC2CMessage", "Bot.OnGroupMessage", "Group.CallbackAfterSendMsg"]
 
     @classmethod
     def drawn_settings(cls) -> JSONDict:
@@ -236,6 +295,7 @@ class ZegoApp(App):
     vendor = "zego"
     id_setting = "app_id"
     secret_settings = MappingProxyType({"ZEGO_SECRET": "server_secret", "ZEGO_CB": "callback_secret"})
+    group_callbacks: ClassVar = ["send_msg"]
 
     @classmethod
     def drawn_settings(cls) -> JSONDict:
@@ -254,6 +314,7 @@ class EasemobApp(App):
     vendor = "easemob"
     id_setting = "app_key"
     secret_settings = MappingProxyType({"EM_SECRET": "client_secret", "EM_CB": "callback_secret"})
+    group_callbacks: ClassVar = ["chat"]
 
     def __init__(self, sandbox: Sandbox, settings: JSONDict) -> None:
         app_key = f"{settings['org_name']}#{settings['app_name']}"
@@ -384,6 +445,16 @@ def _replies(messages: list[Message], robot: str, after: str | None) -> list[Mes
     keys = [message.key for message in messages]
     start = keys.index(after) + 1 if after is not None else 0
     return [message for message in messages[start:] if message.sender == robot and not message.is_recalled]
+
+
+def _has_replied(robot: str, after: str | None, count: int) -> Callable[[list[Message]], bool]:
+    """Whether a conversation holds so many messages of the robot, all finished."""
+
+    def is_there(messages: list[Message]) -> bool:
+        replies = _replies(messages, robot, after)
+        return len(replies) >= count and all(reply.is_finished for reply in replies)
+
+    return is_there
 
 
 def _json(response: httpx.Response) -> Any:

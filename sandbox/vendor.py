@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from starlette.routing import BaseRoute
 
 from sandbox.courier import Courier
-from sandbox.world import JSONDict, Message, Rendered, Robot, World
+from sandbox.world import Group, JSONDict, Message, Rendered, Robot, World
 
 
 class BadRequest(ValueError):
@@ -38,6 +38,42 @@ class VendorCloud:
         raise NotImplementedError
 
     def robots(self, app_id: str) -> list[Robot]:
+        raise NotImplementedError
+
+    def groups(self, app_id: str) -> dict[str, Group]:
+        """The app's groups, by id.  Change it to change them."""
+        raise NotImplementedError
+
+    def create_group(self, app_id: str, group: Group) -> None:
+        """As somebody in the app does; or change one.  Raises BadRequest."""
+        robots = {robot.user_id for robot in self.robots(app_id)}
+        if not group.id or not group.members:
+            raise BadRequest("a group has an id and members")
+        if unknown := [each for each in group.members if each.startswith("@RBT#") and each not in robots]:
+            raise BadRequest(f"there is no robot {', '.join(unknown)} in app {app_id}")
+        self.groups(app_id)[group.id] = group
+        self.world.hub.publish("robots", app=app_id, members=frozenset(), data=dict)
+
+    def group_to_write_in(self, app_id: str, *, sender: str, group: str, mentions: list[str]) -> Group:
+        """Raises BadRequest unless the sender may say this there."""
+        found = self.groups(app_id).get(group)
+        if found is None:
+            raise BadRequest(f"there is no group {group} in app {app_id}")
+        if absent := {sender, *mentions} - set(found.members):
+            raise BadRequest(f"{', '.join(sorted(absent))} is not in group {group}")
+        return found
+
+    def with_mentions(self, app_id: str, content: JSONDict, mentions: list[str]) -> JSONDict:
+        """What a client sends whose user has picked these members: their names, behind an @ each."""
+        nicknames = {robot.user_id: robot.nickname for robot in self.robots(app_id)}
+        names = [f"@{nicknames.get(user) or user}" for user in mentions]
+        missing = [name for name in names if name not in content.get("text", "")]
+        return content | ({"text": " ".join([*missing, content["text"]])} if "text" in content else {})
+
+    async def send_to_group(
+        self, app_id: str, *, sender: str, group: str, mentions: list[str], content: JSONDict
+    ) -> Message:
+        """What the app's client does when its user writes in a group.  Raises BadRequest."""
         raise NotImplementedError
 
     async def send_as_user(self, app_id: str, *, sender: str, recipient: str, content: JSONDict) -> Message:

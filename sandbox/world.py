@@ -13,7 +13,7 @@ from typing import Any
 from sandbox.faults import Faults
 
 type JSONDict = dict[str, Any]
-type Pair = frozenset[str]  # the two who talk
+type Pair = frozenset[str]  # the two who talk, or the group in which somebody does
 
 SHOWN_AT_ONCE = 200  # entries of the journal that a page gets to begin with
 JOURNAL_LENGTH = 20_000  # entries kept of each kind; a long-running demo forgets the oldest
@@ -51,11 +51,12 @@ class Message:
     recalled_at: float | None = None
     is_online_only: bool = False
     hidden_from_sender: bool = False  # not in the sender's own history
+    is_in_group: bool = False  # `recipient` is a group
     extra: JSONDict = field(default_factory=dict)  # what else the vendor keeps
 
     @property
     def pair(self) -> Pair:
-        return frozenset((self.sender, self.recipient))
+        return frozenset((self.recipient,) if self.is_in_group else (self.sender, self.recipient))
 
     @property
     def body(self) -> Any:
@@ -84,6 +85,13 @@ class Robot:
     user_id: str
     nickname: str = ""
     avatar_url: str = ""
+
+
+@dataclass(kw_only=True, slots=True)
+class Group:
+    id: str
+    name: str
+    members: list[str]  # users and robots
 
 
 class Journal:

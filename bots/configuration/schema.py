@@ -343,7 +343,7 @@ class RobotSection(ObjectSection):
         model = Robot
         fields: ClassVar = [
             "account", "user_id", "nickname", "avatar_url", "persona", "route", "default_tier", "budget",
-            "reply", "history", "enabled",
+            "reply", "groups", "history", "enabled",
         ]  # fmt: skip
         validators: ClassVar[list[Any]] = []  # `full_clean` knows what is unique
 

@@ -82,6 +82,12 @@ class Fields:
             raise self.wrong(name, "is not a list")
         return [self._fields(f"{name}[{index}]", value) for index, value in enumerate(values)]
 
+    def texts(self, name: str, default: list[Any] | None = None) -> list[str]:
+        values = self._value(name, default)
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            raise self.wrong(name, "is not a list of texts")
+        return values
+
     def wrong(self, name: str, complaint: str) -> Exception:
         return self.error(f"{self.path}{name} {complaint}")
 

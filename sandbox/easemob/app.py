@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from sandbox.vendor import BadRequest
-from sandbox.world import JSONDict, Robot
+from sandbox.world import Group, JSONDict, Robot
 
 PRE_SEND, POST_SEND, OFFLINE = "pre_send", "chat", "chat_offline"
 
@@ -55,6 +55,7 @@ class AppSettings:
 @dataclass(kw_only=True)
 class App:
     settings: AppSettings
+    groups: dict[str, Group] = field(default_factory=dict)
     robots: dict[str, Robot] = field(default_factory=dict)  # who was registered through the REST API
     tokens: dict[str, float] = field(default_factory=dict)  # when each ends
     calls_in_second: dict[tuple[str, int], int] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from sandbox.easemob.app import App, AppSettings, app_key
 from sandbox.easemob.calls import HANDLERS, Calls, Refused
 from sandbox.failing import fail
 from sandbox.vendor import BadRequest, VendorCloud
-from sandbox.world import JSONDict, Message, Pair, Rendered, Robot, World
+from sandbox.world import Group, JSONDict, Message, Pair, Rendered, Robot, World
 
 MAX_NAME_BYTES = 64
 PROFILE = "metadata/user/"
@@ -54,6 +54,9 @@ class Easemob(VendorCloud):
 
     def robots(self, app_id: str) -> list[Robot]:
         return list(self.apps[app_id].robots.values())
+
+    def groups(self, app_id: str) -> dict[str, Group]:
+        return self.apps[app_id].groups
 
     def render(self, body: Any) -> Rendered:
         return messages.render(body)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from sandbox.vendor import BadRequest
-from sandbox.world import JSONDict, Robot
+from sandbox.world import Group, JSONDict, Robot
 
 ROBOT_PREFIX = "@RBT#"
 BOT_CALLBACK = "Bot.OnC2CMessage"
 AFTER_SEND_CALLBACK = "C2C.CallbackAfterSendMsg"
+BOT_GROUP_CALLBACK = "Bot.OnGroupMessage"
+GROUP_AFTER_SEND_CALLBACK = "Group.CallbackAfterSendMsg"
 
 
 @dataclass(kw_only=True)
@@ -25,7 +27,7 @@ class AppSettings:
     name: str = ""
     callback_url: str = ""
     callback_token: str = ""  # empty: callbacks are not signed
-    callbacks: list[str] = field(default_factory=lambda: [BOT_CALLBACK])
+    callbacks: list[str] = field(default_factory=lambda: [BOT_CALLBACK, BOT_GROUP_CALLBACK])
     callback_timeout_s: float = 2.0  # trtc.io/document/34354
     callback_retries: int = 0  # the console's switch; how often it then retries is not documented
     callback_retry_interval_s: float = 1.0
@@ -47,6 +49,7 @@ class AppSettings:
 class App:
     settings: AppSettings
     robots: dict[str, Robot] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
     users: set[str] = field(default_factory=set)  # accounts that have logged in or were written to
     signatures: dict[str, str] = field(default_factory=dict)  # SelfSignature by account
     calls_in_second: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -87,11 +90,13 @@ class App:
             {"user_id": robot.user_id, "nickname": robot.nickname, "avatar_url": robot.avatar_url}
             for robot in self.robots.values()
         ]
-        return {"robots": robots, "users": sorted(self.users)}
+        groups = [asdict(group) for group in self.groups.values()]
+        return {"robots": robots, "users": sorted(self.users), "groups": groups}
 
     def restore(self, state: JSONDict) -> None:
         self.robots = {robot["user_id"]: Robot(**robot) for robot in state.get("robots", [])}
         self.users = set(state.get("users", []))
+        self.groups = {group["id"]: Group(**group) for group in state.get("groups", [])}
 
 
 def sign(token: str, request_time: str) -> str:

@@ -16,11 +16,11 @@ from starlette.routing import BaseRoute, Route
 
 from sandbox.courier import Courier
 from sandbox.failing import fail
-from sandbox.tencent import chatbot, usersig
+from sandbox.tencent import chatbot, groups, usersig
 from sandbox.tencent.app import ROBOT_PREFIX, App, AppSettings
 from sandbox.tencent.commands import HANDLERS, Commands, Refused
 from sandbox.vendor import BadRequest, VendorCloud
-from sandbox.world import Frame, JSONDict, Message, Pair, Rendered, Robot, World
+from sandbox.world import Frame, Group, JSONDict, Message, Pair, Rendered, Robot, World
 
 MAX_ACCOUNT_BYTES = 32
 
@@ -55,6 +55,9 @@ class Tencent(VendorCloud):
 
     def robots(self, app_id: str) -> list[Robot]:
         return list(self.apps[app_id].robots.values())
+
+    def groups(self, app_id: str) -> dict[str, Group]:
+        return self.apps[app_id].groups
 
     def render(self, body: Any) -> Rendered:
         return chatbot.render(body)
@@ -100,6 +103,21 @@ class Tencent(VendorCloud):
         self.commands.deliver(app, message, platform=content.get("platform", "Android"))
         return message
 
+    async def send_to_group(
+        self, app_id: str, *, sender: str, group: str, mentions: list[str], content: JSONDict
+    ) -> Message:
+        app = self.apps[app_id]
+        place = self.group_to_write_in(app_id, sender=sender, group=group, mentions=mentions)
+        body = user_body(self.with_mentions(app_id, content, mentions))
+        message = groups.new_message(self.commands, app, place, sender, random.getrandbits(32), body)
+        message.extra["CloudCustomData"] = content.get("cloud_custom_data", "")
+        message.is_online_only = bool(content.get("online_only"))
+        robots = [account for account in mentions if account in app.robots]
+        groups.deliver(
+            self.commands, app, message, platform=content.get("platform", "Android"), robots=robots
+        )
+        return message
+
     # The REST API
 
     async def handle(self, request: Request) -> Response:
@@ -134,7 +152,7 @@ class Tencent(VendorCloud):
         try:
             if injected_code:
                 raise Refused(injected_code, "injected by the sandbox")
-            handler = HANDLERS.get(command)
+            handler = HANDLERS.get(command) or groups.HANDLERS.get(command)
             if handler is None:
                 raise Refused(60009, f"no command {command}")
             app = self._authenticated_app(request)
@@ -187,7 +205,8 @@ def _json_object(raw: bytes) -> JSONDict:
 
 def _members(body: JSONDict | None) -> Pair:
     """Who is talking, where the command says it: for those who watch the conversation."""
-    accounts = [(body or {}).get(name) for name in ("From_Account", "To_Account")]
+    names = ("GroupId",) if body and "GroupId" in body else ("From_Account", "To_Account")
+    accounts = [(body or {}).get(name) for name in names]
     return frozenset(account for account in accounts if isinstance(account, str))
 
 

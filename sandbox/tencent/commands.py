@@ -52,7 +52,7 @@ class Commands:
     # Robots: cloud.tencent.com/document/product/269/89991; profiles: tencentcloud.com product/1047
 
     async def create_robot(self, app: App, body: JSONDict) -> JSONDict:
-        user_id = _text(body, "UserID", 10004)
+        user_id = text_of(body, "UserID", 10004)
         if not user_id.startswith(ROBOT_PREFIX) or len(user_id.encode()) > 32:
             raise Refused(10004, f"UserID begins with {ROBOT_PREFIX} and has at most 32 bytes")
         robot = app.robots.get(user_id)
@@ -70,7 +70,7 @@ class Commands:
         return {}
 
     async def delete_robot(self, app: App, body: JSONDict) -> JSONDict:
-        if app.robots.pop(_text(body, "Robot_Account", 10004), None) is None:
+        if app.robots.pop(text_of(body, "Robot_Account", 10004), None) is None:
             raise Refused(10004, "no such robot")
         self._announce_robots(app)
         return {}
@@ -79,7 +79,7 @@ class Commands:
         return {"Robot_Account": list(app.robots)}
 
     async def portrait_set(self, app: App, body: JSONDict) -> JSONDict:
-        account = _text(body, "From_Account", 40001)
+        account = text_of(body, "From_Account", 40001)
         if not app.knows(account):
             raise Refused(40003, f"no account {account}")
         items = body.get("ProfileItem")
@@ -108,11 +108,11 @@ class Commands:
     async def sendmsg(self, app: App, body: JSONDict) -> JSONDict:
         """cloud.tencent.com/document/product/269/2282"""
         sender = body.get("From_Account") or app.settings.admin_user_id
-        recipient = _text(body, "To_Account", 90003)
-        number = _uint32(body, "MsgRandom", 90005)
-        sequence = _uint32(body, "MsgSeq", 90005) if "MsgSeq" in body else random.getrandbits(32)
-        content = _message_body(body)
-        _check_options(body)
+        recipient = text_of(body, "To_Account", 90003)
+        number = uint32_of(body, "MsgRandom", 90005)
+        sequence = uint32_of(body, "MsgSeq", 90005) if "MsgSeq" in body else random.getrandbits(32)
+        content = message_body(body)
+        check_options(body)
         if not app.knows(sender):
             raise Refused(90008, f"From_Account {sender} is unknown")
         if not app.knows(recipient):
@@ -138,8 +138,8 @@ class Commands:
         )
         if sender in app.robots:
             earlier = self.world.conversation(app.id, message.pair)
-            self._log_violations(message, list(chatbot.violations_of_message(body)))
-            self._log_violations(message, list(chatbot.violations_of_order(message, earlier)))
+            self.log_violations(message, list(chatbot.violations_of_message(body)))
+            self.log_violations(message, list(chatbot.violations_of_order(message, earlier)))
         skips_callback = "ForbidAfterSendMsgCallback" in body.get("ForbidCallbackControl", [])
         self.deliver(app, message, platform="RESTAPI", skips_callback=skips_callback)
         answer = {"MsgTime": int(message.sent_at), "MsgKey": message.key, "MsgId": message_id(message)}
@@ -198,24 +198,22 @@ class Commands:
         message = self._message(app, body)
         if "MsgBody" not in body and "CloudCustomData" not in body:
             raise Refused(90002, "neither MsgBody nor CloudCustomData")
-        content = _message_body(body) if "MsgBody" in body else message.body
+        content = message_body(body) if "MsgBody" in body else message.body
         if message.is_online_only:
             raise Refused(20026, "an online-only message cannot be modified")
-        await self._hold_for_edit(message)
+        await self.hold_for_edit(message)
         if message.sender in app.robots:
-            self._log_violations(
-                message, list(chatbot.violations_of_edit(message, content, self.world.now()))
-            )
+            self.log_violations(message, list(chatbot.violations_of_edit(message, content, self.world.now())))
         message.extra["CloudCustomData"] = body.get("CloudCustomData", message.extra["CloudCustomData"])
         message.frames.append(Frame(at=self.world.now(), body=content, rendered=chatbot.render(content)))
         self.world.announce(message)
         return {"ErrorInfo": "succeed"}
 
-    async def _hold_for_edit(self, message: Message) -> None:
+    async def hold_for_edit(self, message: Message) -> None:
         """Editing takes a moment, in which a second edit of the same message conflicts."""
         slot = (message.app, message.key)
         if slot in self.being_edited:
-            self._log_violations(message, [("parallel_edits", "two edits of one message at once")])
+            self.log_violations(message, [("parallel_edits", "two edits of one message at once")])
             raise Refused(20028, "the message is being modified by another request")
         self.being_edited.add(slot)
         try:
@@ -231,7 +229,7 @@ class Commands:
         return {}
 
     def _message(self, app: App, body: JSONDict) -> Message:
-        sender, recipient = _text(body, "From_Account", 90008), _text(body, "To_Account", 90003)
+        sender, recipient = text_of(body, "From_Account", 90008), text_of(body, "To_Account", 90003)
         key = body.get("MsgKey")
         if not isinstance(key, str) or not key or len(key) > MAX_KEY_LENGTH:
             raise Refused(90054, "MsgKey is missing or malformed")
@@ -244,10 +242,10 @@ class Commands:
 
     async def admin_getroammsg(self, app: App, body: JSONDict) -> JSONDict:
         """tencentcloud.com product/1047/35478: pages go backwards in time."""
-        operator = body.get("Operator_Account") or _text(body, "From_Account", 90008)
-        peer = body.get("Peer_Account") or _text(body, "To_Account", 90003)
-        count = _uint32(body, "MaxCnt", 90001)
-        oldest, newest = _uint32(body, "MinTime", 90001), _uint32(body, "MaxTime", 90001)
+        operator = body.get("Operator_Account") or text_of(body, "From_Account", 90008)
+        peer = body.get("Peer_Account") or text_of(body, "To_Account", 90003)
+        count = uint32_of(body, "MaxCnt", 90001)
+        oldest, newest = uint32_of(body, "MinTime", 90001), uint32_of(body, "MaxTime", 90001)
         stored = [
             message
             for message in self.world.conversation(app.id, frozenset((operator, peer)))
@@ -266,7 +264,7 @@ class Commands:
             "MsgList": page,
         }
 
-    def _log_violations(self, message: Message, violations: list[chatbot.Violation]) -> None:
+    def log_violations(self, message: Message, violations: list[chatbot.Violation]) -> None:
         for rule, detail in violations:
             self.world.log_violation(
                 rule, app=message.app, members=message.pair, key=message.key, detail=detail
@@ -351,21 +349,21 @@ def _history_entry(message: Message) -> JSONDict:
     }
 
 
-def _text(body: JSONDict, name: str, code: int) -> str:
+def text_of(body: JSONDict, name: str, code: int) -> str:
     value = body.get(name)
     if not isinstance(value, str) or not value:
         raise Refused(code, f"{name} is missing or not a string")
     return value
 
 
-def _uint32(body: JSONDict, name: str, code: int) -> int:
+def uint32_of(body: JSONDict, name: str, code: int) -> int:
     value = body.get(name)
     if type(value) is not int or not 0 <= value < UINT32:
         raise Refused(code, f"{name} is missing or not an unsigned 32-bit number")
     return value
 
 
-def _message_body(body: JSONDict) -> list[JSONDict]:
+def message_body(body: JSONDict) -> list[JSONDict]:
     content = body.get("MsgBody")
     if not isinstance(content, list):
         raise Refused(90010, "MsgBody is not an array")
@@ -390,7 +388,7 @@ def _check_element(element: JSONDict) -> None:
         raise Refused(90002, "the fields of TIMCustomElem are strings")
 
 
-def _check_options(body: JSONDict) -> None:
+def check_options(body: JSONDict) -> None:
     if body.get("SyncOtherMachine", 1) not in (1, 2):
         raise Refused(90031, "SyncOtherMachine is 1 or 2")
     if not isinstance(body.get("OfflinePushInfo", {}), dict):

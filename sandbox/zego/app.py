@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sandbox.vendor import BadRequest
-from sandbox.world import JSONDict, Robot
+from sandbox.world import Group, JSONDict, Robot
 
 ROBOT_PREFIX = "@RBT#"
 SEND_CALLBACK, BOT_CALLBACK, BEFORE_SEND_CALLBACK = "send_msg", "bot_msg", "before_send_msg"
@@ -52,6 +52,7 @@ class AppSettings:
 @dataclass(kw_only=True)
 class App:
     settings: AppSettings
+    groups: dict[str, Group] = field(default_factory=dict)
     robots: dict[str, Robot] = field(default_factory=dict)
     users: set[str] = field(default_factory=set)  # who has logged in or was registered
     calls_in_second: dict[tuple[str, int], int] = field(default_factory=dict)

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 from sandbox.courier import Courier
 from sandbox.failing import fail
 from sandbox.vendor import BadRequest, VendorCloud
-from sandbox.world import JSONDict, Message, Pair, Rendered, Robot, World
+from sandbox.world import Group, JSONDict, Message, Pair, Rendered, Robot, World
 from sandbox.zego import messages
 from sandbox.zego.actions import HANDLERS, MAX_ID_BYTES, Actions, Refused
 from sandbox.zego.app import ROBOT_PREFIX, App, AppSettings, request_signature
@@ -50,6 +50,9 @@ class Zego(VendorCloud):
 
     def robots(self, app_id: str) -> list[Robot]:
         return list(self.apps[app_id].robots.values())
+
+    def groups(self, app_id: str) -> dict[str, Group]:
+        return self.apps[app_id].groups
 
     def render(self, body: Any) -> Rendered:
         return messages.render(body)

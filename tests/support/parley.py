@@ -15,7 +15,7 @@ from typing import Any, Final
 import httpx
 import yaml
 
-from sandbox.driver import App, Message, Sandbox, TencentApp
+from sandbox.driver import App, Group, Message, Sandbox, TencentApp
 from tests.support.admin import Admin
 from tests.support.processes import Installation, Process, eventually
 
@@ -234,6 +234,17 @@ class Parley:
                 each["status"] == 200 and each["body"]["From_Account"] == user.id for each in self.callbacks()
             )
         )
+
+    def until_told(self, group: Group) -> None:
+        """Until we have acknowledged a callback for each message in the group."""
+
+        def is_told() -> bool:
+            acknowledged = [
+                each for each in self.callbacks() if each["members"] == [group.id] and each["status"] == 200
+            ]
+            return len(acknowledged) >= len(group.messages())
+
+        eventually(is_told)
 
     def until_settled(self) -> None:
         """Until no answer is under way nor owed."""

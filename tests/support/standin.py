@@ -72,17 +72,21 @@ class StandIn(Vendor):
         happened_at = datetime.fromtimestamp(body.get("at", START.timestamp()), UTC)
         if body["kind"] != "message":
             return [Ignored(event_id=body["id"], happened_at=happened_at, raw=body, reason="nothing said")]
+        group = body.get("group")
         return [
             MessageReceived(
                 event_id=body["id"],
                 happened_at=happened_at,
                 raw=body,
-                robot_id=body["to"],
-                conversation=Address(kind="peer", id=body["from"]),
+                robot_id=None if group else body["to"],
+                conversation=Address(kind="group", id=group)
+                if group
+                else Address(kind="peer", id=body["from"]),
                 sender_id=body["from"],
                 content=Text(text=body["text"]),
                 vendor_message_id=body["message_id"],
                 order=body.get("order", 0),
+                mentions=None if body.get("mentions", []) is None else tuple(body.get("mentions", [])),
             )
         ]
 
@@ -145,6 +149,21 @@ def callback_body(
             **({} if at is None else {"at": at}),
         }
     ).encode()
+
+
+def group_body(
+    text: str,
+    *,
+    mentions: list[str] | None = None,
+    sender: str = "alice",
+    group: str = "club",
+    id_: str = "1",
+    delivery: str = "",
+    at: float | None = None,
+) -> bytes:
+    """`mentions` None: the cloud does not say."""
+    body = json.loads(callback_body(text, sender=sender, id_=id_, at=at))
+    return json.dumps({**body, "id": delivery or id_, "group": group, "mentions": mentions}).encode()
 
 
 def incoming(body: bytes, *, secret: str = "s3cret") -> IncomingCallback:

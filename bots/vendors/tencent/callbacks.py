@@ -1,7 +1,8 @@
 """Callbacks: checked, and read into events.
 
 Transport and signature: trtc.io/document/34354, 269/32431.  `Bot.OnC2CMessage`: 269/90407.
-`C2C.CallbackAfterSendMsg`: 269/2716.  Message elements: 269/2720.
+`C2C.CallbackAfterSendMsg`: 269/2716.  `Bot.OnGroupMessage`: 269/89994, trtc.io/document/68953.
+Message elements: 269/2720.
 """
 
 from __future__ import annotations
@@ -59,10 +60,11 @@ def command_of(callback: IncomingCallback) -> str:
 def delivery_id(callback: IncomingCallback) -> str:
     """A repeat carries the same message, though not always the same bytes (EventTime may differ)."""
     command = command_of(callback)
-    values = [callback.json.get(name) for name in ("From_Account", "To_Account", "MsgKey")]
-    ids = [value for value in values if isinstance(value, str) and value]
+    values = [callback.json.get(name) for name in NAMED_BY.get(command, ())]
+    ids = [str(value) for value in values if value and isinstance(value, str | int)]
     readable = "|".join((command, *ids))
-    if command in READERS and len(ids) == len(values) and len(readable) <= LONGEST_DELIVERY_ID:
+    is_named = ids and len(ids) == len(values) and not callback.json.get("TopicId")  # numbers of its own
+    if is_named and len(readable) <= LONGEST_DELIVERY_ID:
         return readable
     return f"{command}|{hashlib.sha256(callback.body).hexdigest()}"
 
@@ -100,6 +102,35 @@ def read_message(callback: IncomingCallback) -> MessageReceived | Ignored:
         content=read_content(body, elements),
         vendor_message_id=body.id("MsgKey", longest=100),
         order=body.number("MsgSeq"),
+    )
+
+
+def read_group_message(callback: IncomingCallback) -> MessageReceived | Ignored:
+    """`Bot.OnGroupMessage` tells of messages that mention a robot, the after-send callback of all of a group.
+
+    The fields of the latter are guessed to be the same.  The number in its group is what names a message.
+    """
+    body = Fields(callback.json)
+    sender_id = body.id("From_Account")
+    if sender_id.startswith(ROBOT_PREFIX):
+        return ignored(callback, "written by a robot")
+    if body.text("TopicId", ""):
+        return ignored(callback, "written in a topic of a community")
+    elements = body.objects("MsgBody")
+    if signal := signal_in(elements):
+        return ignored(callback, signal)
+    number = body.number("MsgSeq")
+    return MessageReceived(
+        event_id=delivery_id(callback),
+        happened_at=body.time("MsgTime"),
+        raw=callback.json,
+        robot_id=None,
+        conversation=Address(kind="group", id=body.id("GroupId")),
+        sender_id=sender_id,
+        content=read_content(body, elements),
+        vendor_message_id=str(number),
+        order=number,
+        mentions=tuple(body.texts("AtRobots_Account", [])),  # @all mentions no robot
     )
 
 
@@ -241,4 +272,14 @@ ELEMENTS: Final[dict[str, Callable[[Fields], Content]]] = {
 READERS: Final[dict[str, Callable[[IncomingCallback], Event]]] = {
     "Bot.OnC2CMessage": read_message,
     "C2C.CallbackAfterSendMsg": read_message,
+    "Bot.OnGroupMessage": read_group_message,
+    "Group.CallbackAfterSendMsg": read_group_message,
+}
+
+# The fields that name the message of a callback.
+NAMED_BY: Final = {
+    **dict.fromkeys(
+        ("Bot.OnC2CMessage", "C2C.CallbackAfterSendMsg"), ("From_Account", "To_Account", "MsgKey")
+    ),
+    **dict.fromkeys(("Bot.OnGroupMessage", "Group.CallbackAfterSendMsg"), ("GroupId", "MsgSeq")),
 }

@@ -1,6 +1,7 @@
 """What we send: neutral messages in Tencent's words.
 
-`sendmsg` 269/2282, `modify_c2c_msg` 269/74740, message elements 269/2720.  Growing answers follow the
+`sendmsg` 269/2282, `modify_c2c_msg` 269/74740, `send_group_msg` 269/1629, `modify_group_msg` 269/74741,
+`group_msg_recall` trtc.io/document/35015, message elements 269/2720.  Growing answers follow the
 chatbot protocol of UIKit 8.6 (269/122035, 269/122036): a custom element whose text is replaced.
 """
 
@@ -10,7 +11,7 @@ import json
 from typing import Final
 
 from bots.errors import Unsupported
-from bots.events import Address, JSONDict, OutgoingMessage
+from bots.events import Address, ConversationKind, JSONDict, OutgoingMessage
 from bots.keys import RANDOM_BITS
 from bots.text import clean_text, shorten
 
@@ -27,50 +28,94 @@ LONGEST_SUMMARY: Final = 80  # characters in a list of conversations and in a pu
 PLACEHOLDER: Final = "…"  # for an answer without words yet: without a text there is no push at all
 RECEIVER_ONLY: Final = 2  # `SyncOtherMachine`: the message is kept in the receiver's history only
 PUSH: Final = 0  # `PushFlag`
+MOST_MENTIONS: Final = 30  # of a message (error 10053)
+
+# The commands, by where the message is.
+type Commands = dict[ConversationKind, str]
+SEND: Final[Commands] = {"peer": "openim/sendmsg", "group": "group_open_http_svc/send_group_msg"}
+EDIT: Final[Commands] = {"peer": "openim/modify_c2c_msg", "group": "openim/modify_group_msg"}
+RECALL: Final[Commands] = {
+    "peer": "openim/admin_msgwithdraw",
+    "group": "group_open_http_svc/group_msg_recall",
+}
 
 
 def send_request(message: OutgoingMessage) -> JSONDict:
-    """The body of `sendmsg`: the same each time, so that Tencent knows a repeat (120 s).
+    """The body of SEND: the same each time, so that Tencent knows a repeat (120 s, in groups 5 minutes).
 
     No `NoLastMsg`, ever: Android's UIKit would hide the message.
     """
-    seq, random = sequence_of(message.key)
     return {
-        "SyncOtherMachine": RECEIVER_ONLY,
-        "From_Account": message.robot_id,
-        "To_Account": user_of(message),
-        "MsgSeq": seq,
-        "MsgRandom": random,
+        **(group_envelope(message) if is_in_group(message) else peer_envelope(message)),
         "MsgBody": message_body(message),
         "OfflinePushInfo": {"PushFlag": PUSH, "Desc": summary_of(message.text)},
         **message.extra,
     }
 
 
-def edit_request(message: OutgoingMessage) -> JSONDict:
-    """The body of `modify_c2c_msg`; of `extra` it takes what this call can change."""
-    changeable = {name: message.extra[name] for name in ("CloudCustomData",) if name in message.extra}
-    return {**reference_to(message), "MsgBody": message_body(message), **changeable}
-
-
-def reference_to(message: OutgoingMessage) -> JSONDict:
-    """A message that was sent: its two ends as they were, and its MsgKey."""
-    if message.vendor_message_id is None:
-        raise ValueError("the message has not been sent")
+def peer_envelope(message: OutgoingMessage) -> JSONDict:
+    seq, random = sequence_of(message.key)
     return {
+        "SyncOtherMachine": RECEIVER_ONLY,
         "From_Account": message.robot_id,
-        "To_Account": user_of(message),
-        "MsgKey": message.vendor_message_id,
+        "To_Account": message.conversation.id,
+        "MsgSeq": seq,
+        "MsgRandom": random,
     }
 
 
-def user_of(message: OutgoingMessage) -> str:
-    return peer_in(message.conversation)
+def group_envelope(message: OutgoingMessage) -> JSONDict:
+    """Clients tell those who are mentioned, whether or not the text names them."""
+    mentions = [{"GroupAtAllFlag": 0, "GroupAt_Account": user} for user in message.mentions[:MOST_MENTIONS]]
+    return {
+        "GroupId": message.conversation.id,
+        "From_Account": message.robot_id,
+        "Random": random_of(message.key),
+        **({"GroupAtInfo": mentions} if mentions else {}),
+    }
+
+
+def edit_request(message: OutgoingMessage) -> JSONDict:
+    """The body of EDIT; of `extra` it takes what this call can change."""
+    changeable = {name: message.extra[name] for name in ("CloudCustomData",) if name in message.extra}
+    reference = group_reference(message) if is_in_group(message) else peer_reference(message)
+    return {**reference, "MsgBody": message_body(message), **changeable}
+
+
+def recall_request(message: OutgoingMessage) -> JSONDict:
+    """The body of RECALL."""
+    if not is_in_group(message):
+        return peer_reference(message)
+    reference = group_reference(message)
+    return {"GroupId": reference["GroupId"], "MsgSeqList": [{"MsgSeq": reference["MsgSeq"]}]}
+
+
+def peer_reference(message: OutgoingMessage) -> JSONDict:
+    """A message that was sent: its two ends as they were, and its MsgKey."""
+    return {
+        "From_Account": message.robot_id,
+        "To_Account": message.conversation.id,
+        "MsgKey": sent_id(message),
+    }
+
+
+def group_reference(message: OutgoingMessage) -> JSONDict:
+    return {"GroupId": message.conversation.id, "MsgSeq": int(sent_id(message))}
+
+
+def sent_id(message: OutgoingMessage) -> str:
+    if message.vendor_message_id is None:
+        raise ValueError("the message has not been sent")
+    return message.vendor_message_id
+
+
+def is_in_group(message: OutgoingMessage) -> bool:
+    return message.conversation.kind == "group"
 
 
 def peer_in(conversation: Address) -> str:
     if conversation.kind != "peer":
-        raise Unsupported("only one-to-one conversations can be written to and read", party="tencent")
+        raise Unsupported("only one-to-one conversations can be read", party="tencent")
     return conversation.id
 
 
@@ -93,6 +138,19 @@ def key_of(seq: int, random: int) -> int | None:
         return None
     milliseconds = random >> RANDOM_BITS << 31 | seq & (1 << 31) - 1
     return milliseconds << RANDOM_BITS | random & (1 << RANDOM_BITS) - 1
+
+
+def random_of(key: int) -> int:
+    """A key as the Random of a message in a group, which Tencent numbers itself."""
+    return key & (1 << 32) - 1
+
+
+def numbers_of(message: OutgoingMessage) -> dict[str, int]:
+    """By which the history knows a message of ours."""
+    if is_in_group(message):
+        return {"MsgRandom": random_of(message.key)}
+    seq, random = sequence_of(message.key)
+    return {"MsgSeq": seq, "MsgRandom": random}
 
 
 def message_body(message: OutgoingMessage) -> list[JSONDict]:

@@ -11,8 +11,17 @@ from typing import Final
 
 import requests
 
-from bots.errors import MessageGone, VendorRefused, VendorUnreachable
-from bots.events import Address, Event, JSONDict, OutgoingMessage, Receipt, RobotProfile, Said
+from bots.errors import MessageGone, VendorBusy, VendorRefused, VendorUnreachable
+from bots.events import (
+    Address,
+    ConversationKind,
+    Event,
+    JSONDict,
+    OutgoingMessage,
+    Receipt,
+    RobotProfile,
+    Said,
+)
 from bots.keys import milliseconds_of
 from bots.vendors.base import Answer, IncomingCallback, Vendor, at_once
 from bots.vendors.reading import Fields, read_each
@@ -21,6 +30,7 @@ from bots.vendors.tencent.client import TencentClient
 from bots.vendors.tencent.config import TencentConfig
 
 HISTORY_PAGE: Final = 100  # messages; a page of 13 KB holds fewer
+GROUP_HISTORY_PAGE: Final = 20  # messages; more are not given
 MOST_HISTORY_PAGES: Final = 50
 CLOCK_SKEW_S: Final = 120  # between Tencent and us
 ALREADY_RECALLED: Final = "20023"
@@ -84,28 +94,36 @@ class Tencent(Vendor):
         self._set_profile(robot)
 
     def send(self, message: OutgoingMessage) -> Receipt:
-        answer = self._client.call("openim/sendmsg", protocol.send_request(message))
-        # What a repeat within 120 s is answered is not documented: without MsgKey it counts as no answer.
-        return _receipt(self._fields(answer), time_field="MsgTime")
+        command = protocol.SEND[message.conversation.kind]
+        answer = self._fields(self._client.call(command, protocol.send_request(message)))
+        if dropped := answer.text("MsgDropReason", ""):  # by the group's limit of messages a second
+            raise VendorBusy(f"{command}: dropped ({dropped})", party=self.name, retry_after=1.0)
+        # What a repeat is answered is not documented: without the message's id it counts as no answer.
+        return _receipt(answer, message.conversation.kind, time_field="MsgTime")
 
     def edit(self, message: OutgoingMessage) -> None:
-        self._client.call("openim/modify_c2c_msg", protocol.edit_request(message))
+        self._client.call(protocol.EDIT[message.conversation.kind], protocol.edit_request(message))
 
     def recall(self, message: OutgoingMessage) -> None:
         try:
-            self._client.call("openim/admin_msgwithdraw", protocol.reference_to(message))
+            self._client.call(protocol.RECALL[message.conversation.kind], protocol.recall_request(message))
         except MessageGone as error:
             if error.code != ALREADY_RECALLED:
                 raise
 
     def find_sent(self, message: OutgoingMessage) -> Receipt | None:
-        seq, random = protocol.sequence_of(message.key)
-        made_at_s = milliseconds_of(message.key) // 1000 - CLOCK_SKEW_S
-        pages = self._pages(protocol.user_of(message), message.robot_id, since_s=made_at_s)
+        numbers = protocol.numbers_of(message).items()
+        since_s = milliseconds_of(message.key) // 1000 - CLOCK_SKEW_S
+        place = message.conversation.id
+        pages = (
+            self._group_pages(place, since_s=since_s)
+            if protocol.is_in_group(message)
+            else self._pages(place, message.robot_id, since_s=since_s)
+        )
         for sent in chain.from_iterable(pages):
             is_ours = sent.text("From_Account", "") == message.robot_id
-            if is_ours and (sent.number("MsgSeq", 0), sent.number("MsgRandom", 0)) == (seq, random):
-                return _receipt(sent, time_field="MsgTimeStamp")
+            if is_ours and all(sent.number(name, 0) == number for name, number in numbers):
+                return _receipt(sent, message.conversation.kind, time_field="MsgTimeStamp")
         return None
 
     def history(
@@ -148,6 +166,27 @@ class Tencent(Vendor):
             request |= {"MaxTime": page.number("LastMsgTime"), "LastMsgKey": page.text("LastMsgKey")}
         raise VendorUnreachable("the history does not end", party=self.name)
 
+    def _group_pages(
+        self, group_id: str, *, since_s: int, before_call: Callable[[], None] = at_once
+    ) -> Iterator[list[Fields]]:
+        """The group since then, newest first (`group_msg_get_simple`).
+
+        What was deleted leaves an entry that may lack every field but its number.
+        """
+        request: JSONDict = {"GroupId": group_id, "ReqMsgNumber": GROUP_HISTORY_PAGE}
+        for _ in range(MOST_HISTORY_PAGES):
+            before_call()
+            answer = self._fields(self._client.call("group_open_http_svc/group_msg_get_simple", request))
+            page = sorted(
+                answer.objects("RspMsgList", []), key=lambda sent: sent.number("MsgSeq"), reverse=True
+            )
+            recent = [sent for sent in page if sent.number("MsgTimeStamp", since_s) >= since_s]
+            yield recent
+            if not page or len(recent) < len(page) or page[-1].number("MsgSeq") <= 1:
+                return
+            request["ReqMsgSeq"] = page[-1].number("MsgSeq") - 1
+        raise VendorUnreachable("the history does not end", party=self.name)
+
     def _robots(self) -> list[str]:
         answer = self._client.call("openim_robot_http_svc/get_all_robots", {})
         return list(answer.get("Robot_Account") or [])
@@ -164,5 +203,6 @@ class Tencent(Vendor):
         return Fields(answer, path="answer: ", error=partial(VendorUnreachable, party=self.name))
 
 
-def _receipt(source: Fields, *, time_field: str) -> Receipt:
-    return Receipt(vendor_message_id=source.id("MsgKey", longest=100), sent_at=source.time(time_field))
+def _receipt(source: Fields, kind: ConversationKind, *, time_field: str) -> Receipt:
+    id_ = source.id("MsgKey", longest=100) if kind == "peer" else str(source.number("MsgSeq"))
+    return Receipt(vendor_message_id=id_, sent_at=source.time(time_field))

@@ -51,6 +51,7 @@ robots:
       Be kind.
     route: default
     reply: {mode: whole, merge_window_ms: 250, fallback: Later.}
+    groups: all
     history: {messages: 10, tokens: 2000}
 """
 ENVIRONMENT = {"KEY": SECRET, "TOKEN": ""}
@@ -71,6 +72,7 @@ routes[0].rules[0].when: kinds: must be a list of one or more of: text, image, v
 routes[0].rules[0].models[1]: there is no language model none, here or in the database
 routes[1].rules: This list may not be empty.
 robots[0].reply.merge_window_ms: Ensure this value is less than or equal to 60000.
+robots[0].groups: must be one of: mentions, all, none
 robots[1].user_id: This field is required.
 robots[1].route: there is no route missing, here or in the database
 """
@@ -136,6 +138,7 @@ def test_a_robot_has_what_its_groups_of_keys_say(run: Run) -> None:
     run(FULL)
     robot = Robot.objects.get()
     assert (robot.reply_mode, robot.merge_window_ms, robot.fallback) == ("whole", 250, "Later.")
+    assert robot.groups == Robot.Groups.ALL
     assert (robot.history_messages, robot.history_tokens, robot.persona) == (
         10,
         2000,
@@ -250,7 +253,7 @@ routes:
   - {slug: default, rules: [{when: {kinds: [smell]}, models: [fast, none]}]}
   - {slug: empty, rules: []}
 robots:
-  - {account: acme, user_id: ada, route: default, reply: {merge_window_ms: 70000}}
+  - {account: acme, user_id: ada, route: default, reply: {merge_window_ms: 70000}, groups: "off"}
   - {account: acme, route: missing}
 words: []
 """)

@@ -44,7 +44,23 @@ MESSAGES: dict[str, Content] = {
     "unknown_element": Custom(data='{"Url": "https://cos.example/h"}'),
 }
 
+# In a group: what is said, and who is mentioned.
+GROUP_MESSAGES: dict[str, tuple[Content, tuple[str, ...]]] = {
+    "group": (Text(text="@@RBT#001 hello"), ("@RBT#001", "@RBT#002")),
+    "group__repeated": (Text(text="@@RBT#001 hello"), ("@RBT#001", "@RBT#002")),
+    "group__numbers_as_text": (Text(text="@@RBT#001 hello"), ("@RBT#001", "@RBT#002")),
+    "group__after_send": (Text(text="@@RBT#001 hello"), ()),
+    "group__image": (
+        Image(url="https://cos.example/a.jpg", width=10, height=20),
+        ("@RBT#001", "@RBT#002"),
+    ),
+}
+
 IGNORED = {
+    "group__own_reply": "written by a robot",
+    "group__by_robot": "written by a robot",
+    "group__topic": "written in a topic of a community",
+    "group__interrupt": "interrupt",
     "after_send__own_reply": "written by a robot",
     "other_robot": "written by a robot",
     "to_oneself": "written to oneself",
@@ -56,6 +72,9 @@ IGNORED = {
 }
 
 MALFORMED = {
+    "malformed__group_without_number": "MsgSeq is missing",
+    "malformed__group_without_id": "GroupId is missing",
+    "malformed__mentions_are_text": "AtRobots_Account is not a list of texts",
     "malformed__without_sender": "From_Account is missing",
     "malformed__empty_receiver": "To_Account is empty",
     "malformed__long_sender": "From_Account is longer than 64 characters",
@@ -110,6 +129,35 @@ def test_message(name: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", GROUP_MESSAGES)
+def test_message_in_a_group(name: str) -> None:
+    incoming = CASE.callback(name)
+    content, mentions = GROUP_MESSAGES[name]
+
+    assert vendor().read(incoming) == [
+        MessageReceived(
+            event_id=vendor().delivery_id(incoming),
+            happened_at=SENT_AT,
+            raw=incoming.json,
+            robot_id=None,
+            conversation=Address(kind="group", id="@TGS#2J4SZEAEL"),
+            sender_id="user1",
+            content=content,
+            vendor_message_id="123",
+            order=123,
+            mentions=mentions,
+        )
+    ]
+
+
+def test_deliveries_of_a_group_are_named_by_their_message() -> None:
+    ids = {name: vendor().delivery_id(CASE.callback(name)) for name in ("group", "group__repeated")}
+    topics = {vendor().delivery_id(changed("group__topic", TopicId=f"t{number}")) for number in range(2)}
+
+    assert set(ids.values()) == {"Bot.OnGroupMessage|@TGS#2J4SZEAEL|123"}
+    assert len(topics) == 2
+
+
 @pytest.mark.parametrize("name", IGNORED)
 def test_nothing_to_act_on(name: str) -> None:
     incoming = CASE.callback(name)
@@ -135,7 +183,7 @@ def test_every_recorded_body_is_tried() -> None:
     recorded = {path.stem for path in CASE.folder.glob("*.json")}
     with_tests_of_their_own = {"after_send__between_users", "unknown_command__without_time"}
 
-    assert recorded == {*MESSAGES, *IGNORED, *MALFORMED, *with_tests_of_their_own}
+    assert recorded == {*MESSAGES, *GROUP_MESSAGES, *IGNORED, *MALFORMED, *with_tests_of_their_own}
 
 
 def test_message_between_users_names_whom_it_was_written_to() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bots.errors import MessageGone, Unsupported, VendorBusy, VendorRefused, VendorUnreachable
+from bots.errors import MessageGone, VendorBusy, VendorRefused, VendorUnreachable
 from bots.events import Address, JSONDict, OutgoingMessage, Receipt, RobotProfile
 from bots.keys import KeyMaker
 from bots.text import split_at
@@ -280,10 +280,92 @@ def test_answer_without_a_key_leaves_open_whether_it_was_sent(tencent: Tencent, 
         tencent.send(message())
 
 
-def test_groups_cannot_be_written_to(tencent: Tencent, cloud: Cloud) -> None:
-    with pytest.raises(Unsupported, match="one-to-one"):
-        tencent.send(message(conversation=Address(kind="group", id="g1")))
-    assert cloud.requests == []
+# Groups
+
+
+def in_group(text: str = "Hello", **fields: Any) -> OutgoingMessage:
+    return message(text, conversation=Address(kind="group", id="g1"), **fields)
+
+
+def test_message_to_a_group(tencent: Tencent, cloud: Cloud) -> None:
+    cloud.will_answer(ok(MsgTime=SENT_AT, MsgSeq=17))
+
+    receipt = tencent.send(in_group(mentions=("user1", "user2")))
+
+    assert receipt == Receipt(vendor_message_id="17", sent_at=datetime.fromtimestamp(SENT_AT, UTC))
+    assert cloud.request.path == "/v4/group_open_http_svc/send_group_msg"
+    data = '{"chatbotPlugin":2,"src":2,"chunks":["Hello"],"isFinished":0}'
+    assert cloud.request.json == {
+        "GroupId": "g1",
+        "From_Account": "@RBT#001",
+        "Random": KEY % 2**32,
+        "GroupAtInfo": [
+            {"GroupAtAllFlag": 0, "GroupAt_Account": "user1"},
+            {"GroupAtAllFlag": 0, "GroupAt_Account": "user2"},
+        ],
+        "MsgBody": stream_body(data, "Hello"),
+        "OfflinePushInfo": {"PushFlag": 0, "Desc": "Hello"},
+    }
+
+
+def test_no_more_are_mentioned_than_may_be(tencent: Tencent, cloud: Cloud) -> None:
+    cloud.will_answer(ok(MsgTime=SENT_AT, MsgSeq=17))
+
+    tencent.send(in_group(mentions=tuple(f"user{number}" for number in range(40))))
+
+    assert len(cloud.request.json["GroupAtInfo"]) == 30
+
+
+def test_message_that_the_group_dropped_is_sent_again(tencent: Tencent, cloud: Cloud) -> None:
+    cloud.will_answer(ok(MsgTime=SENT_AT, MsgSeq=0, MsgDropReason="MsgFreqCtrl"))
+
+    with pytest.raises(VendorBusy, match="MsgFreqCtrl") as caught:
+        tencent.send(in_group())
+    assert caught.value.retry_after == 1
+
+
+def test_edit_in_a_group(tencent: Tencent, cloud: Cloud) -> None:
+    tencent.edit(in_group(vendor_message_id="17", is_finished=True))
+
+    assert cloud.request.path == "/v4/openim/modify_group_msg"
+    data = '{"chatbotPlugin":2,"src":2,"chunks":["Hello"],"isFinished":1}'
+    assert cloud.request.json == {"GroupId": "g1", "MsgSeq": 17, "MsgBody": stream_body(data, "Hello")}
+
+
+def test_recall_in_a_group(tencent: Tencent, cloud: Cloud) -> None:
+    tencent.recall(in_group(vendor_message_id="17"))
+
+    assert cloud.request.path == "/v4/group_open_http_svc/group_msg_recall"
+    assert cloud.request.json == {"GroupId": "g1", "MsgSeqList": [{"MsgSeq": 17}]}
+
+
+def said_in_group(number: int, *, random: int = 1, at: int = SENT_AT) -> JSONDict:
+    return {"From_Account": "@RBT#001", "MsgSeq": number, "MsgRandom": random, "MsgTimeStamp": at}
+
+
+def test_send_to_a_group_whose_answer_was_lost_is_found(tencent: Tencent, cloud: Cloud) -> None:
+    placeholder = {"MsgSeq": 40, "IsPlaceMsg": 2, "MsgBody": {}}
+    ours = said_in_group(20, random=KEY % 2**32)
+    cloud.will_answer(
+        ok(GroupId="g1", IsFinished=1, RspMsgList=[said_in_group(41), placeholder]),
+        ok(GroupId="g1", IsFinished=1, RspMsgList=[said_in_group(39), ours]),
+    )
+
+    found = tencent.find_sent(in_group())
+
+    assert found == Receipt(vendor_message_id="20", sent_at=datetime.fromtimestamp(SENT_AT, UTC))
+    assert [request.json for request in cloud.requests] == [
+        {"GroupId": "g1", "ReqMsgNumber": 20},
+        {"GroupId": "g1", "ReqMsgNumber": 20, "ReqMsgSeq": 39},
+    ]
+
+
+@pytest.mark.parametrize("last", [[], [said_in_group(1)], [said_in_group(30, at=SENT_AT - 1000)]])
+def test_message_that_a_group_has_not(tencent: Tencent, cloud: Cloud, last: list[JSONDict]) -> None:
+    cloud.will_answer(ok(RspMsgList=[said_in_group(41)]), ok(RspMsgList=last))
+
+    assert tencent.find_sent(in_group()) is None
+    assert len(cloud.requests) == 2
 
 
 # MsgSeq and MsgRandom

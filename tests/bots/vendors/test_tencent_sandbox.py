@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from bots.errors import MessageGone, VendorUnreachable
+from bots.errors import MessageGone, VendorRefused, VendorUnreachable
 from bots.events import Address, OutgoingMessage, RobotProfile
 from bots.keys import new_key
 from bots.vendors.config import read_config
 from bots.vendors.tencent import Tencent, TencentConfig
-from sandbox.driver import Sandbox, TencentApp
+from sandbox.driver import Group, Sandbox, TencentApp
 from tests.bots.vendors.cases import closing
 
 ADA = RobotProfile(user_id="@RBT#ada", nickname="Ada", avatar_url="https://example.org/ada.png")
@@ -132,3 +132,60 @@ def test_recall(tencent: Tencent, app: TencentApp) -> None:
 def test_edit_of_what_was_never_sent(tencent: Tencent) -> None:
     with pytest.raises(MessageGone):
         tencent.edit(message("Hello", vendor_message_id="1_2_3"))
+
+
+@pytest.fixture
+def group(tencent: Tencent, app: TencentApp) -> Group:
+    return app.group("alice", "bob", ADA.user_id)
+
+
+def in_group(group: Group, text: str, **fields: Any) -> OutgoingMessage:
+    return message(text, conversation=Address(kind="group", id=group.id), **fields)
+
+
+def test_answer_that_grows_in_a_group(tencent: Tencent, group: Group, sandbox: Sandbox) -> None:
+    first = in_group(group, "", mentions=("alice",))
+    receipt = tencent.send(first)
+    sandbox.set_clock(2)
+    whole = in_group(
+        group, "Hello", key=first.key, is_finished=True, vendor_message_id=receipt.vendor_message_id
+    )
+    tencent.edit(whole)
+    sandbox.set_clock(0)
+
+    (reply,) = group.replies(ADA.user_id)
+    assert [frame.text for frame in reply.frames] == ["", "Hello"]
+    assert reply.is_finished
+
+
+def test_repeat_is_shown_once_in_a_group(tencent: Tencent, group: Group) -> None:
+    twice = in_group(group, "Hello", is_finished=True)
+
+    assert tencent.send(twice) == tencent.send(twice)
+    assert len(group.replies(ADA.user_id)) == 1
+
+
+def test_message_in_a_group_is_found_behind_many_others(tencent: Tencent, group: Group) -> None:
+    first = in_group(group, "first", is_finished=True)
+    receipt = tencent.send(first)
+    for number in range(45):
+        group.send("bob", str(number))
+
+    assert tencent.find_sent(first) == receipt
+    assert tencent.find_sent(in_group(group, "never")) is None
+
+
+def test_recall_in_a_group(tencent: Tencent, group: Group) -> None:
+    sent = in_group(group, "Hello", is_finished=True)
+    receipt = tencent.send(sent)
+    regretted = in_group(group, "Hello", key=sent.key, vendor_message_id=receipt.vendor_message_id)
+    tencent.recall(regretted)
+    tencent.recall(regretted)
+
+    (reply,) = group.messages()
+    assert reply.is_recalled
+
+
+def test_message_to_a_group_that_does_not_exist(tencent: Tencent) -> None:
+    with pytest.raises(VendorRefused, match="there is no such group"):
+        tencent.send(message("Hello", conversation=Address(kind="group", id="nobody")))
