@@ -105,6 +105,15 @@ type Said = MessageReceived | MessageSent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Interrupted(Event):
+    """A user asked a robot to stop the answer that it is giving."""
+
+    robot_id: str
+    conversation: Address
+    vendor_message_id: str | None  # the answer's message; None: whichever is growing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ignored(Event):
     """Theirs, but nothing for us to act on: an echo, a failed send, an event we do not know."""
 

@@ -23,6 +23,7 @@ from procrastinate.worker import Worker
 from bots import draining
 from bots.database import release_connection
 from config import jobs, readiness
+from conversations import wakeups
 
 log = structlog.get_logger(__name__)
 
@@ -58,10 +59,13 @@ def wait_for_database() -> None:
 async def _work(concurrency: int) -> bool:
     executor = ThreadPoolExecutor(concurrency + SPARE_THREADS, thread_name_prefix="job")
     asyncio.get_running_loop().set_default_executor(executor)
+    # Not one of the worker's side tasks, which end before its jobs do.
+    listener = asyncio.create_task(wakeups.listen(connector_params()), name="listen for wakeups")
     async with app_for_worker().open_async() as app:
         worker = JobWorker(app, concurrency=concurrency, drain_s=settings.DRAIN_S)
         worker.listen_to_signals()
         await worker.run()
+    listener.cancel()
     return worker.was_told_to_stop
 
 

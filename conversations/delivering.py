@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 PATIENCE_S: Final = 30.0  # how long a call is tried again here, before the job is put back in the queue
 FIRST_PAUSE_S: Final = 0.2  # before the second try; it doubles up to:
 LONGEST_PAUSE_S: Final = 5.0
+CHECK_S: Final = 0.5  # how often a turn that waits for something else than a vendor looks whether it is ours
 
 SEND: Final = VendorAccount.Call.SEND
 EDIT: Final = VendorAccount.Call.EDIT
@@ -73,6 +74,14 @@ def pause(seconds: float) -> None:
     draining.stop_if_told()
 
 
+def wait(turn: Turn, seconds: float) -> None:
+    """Wait, but not on behalf of a turn that is ours no more.  Raises Superseded."""
+    ends_at = time.monotonic() + seconds
+    while (left := ends_at - time.monotonic()) > 0:
+        pause(min(left, CHECK_S))
+        check_ownership(turn)
+
+
 class Delivery:
     """One message of a turn's reply.  Used by one thread at a time."""
 
@@ -109,6 +118,16 @@ class Delivery:
     @property
     def is_error(self) -> bool:
         return self.message.is_error
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether anybody but us knows of it."""
+        return not self.message._state.adding
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether the vendor has confirmed to have it."""
+        return self.message.state != Message.State.SENDING
 
     @property
     def is_complete(self) -> bool:

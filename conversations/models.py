@@ -143,6 +143,8 @@ class Turn(models.Model):
         Conversation, models.CASCADE, related_name="turns", verbose_name=_("conversation")
     )
     state = models.CharField(_("state"), max_length=12, choices=State, default=State.WAITING)
+    # The state in which a running turn that was called off has to end: set with the conversation's epoch.
+    ending = models.CharField(_("called off"), max_length=12, choices=State, blank=True)
     epoch = models.PositiveIntegerField(_("epoch"), default=0)
     # Rises whenever a worker takes the turn, so that one that was given up for dead cannot speak on.
     attempt = models.PositiveIntegerField(_("attempt"), default=0)

@@ -16,12 +16,12 @@ from django.db import transaction
 
 from bots.clients import vendor_for
 from bots.errors import CallbackMalformed
-from bots.events import Event, Ignored, MessageReceived
+from bots.events import Event, Ignored, Interrupted, MessageReceived
 from bots.models import Robot, VendorAccount
 from bots.text import clean_json
 from bots.vendors.base import IncomingCallback, Vendor
-from conversations import mentions, storing, tasks
-from conversations.models import Callback
+from conversations import mentions, ownership, storing, tasks
+from conversations.models import Callback, Conversation
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +87,14 @@ def unreadable(arrival: Arrival, error: Exception) -> Arrival:
 
 
 def store(arrivals: Sequence[Arrival]) -> None:
-    """Store callbacks and all that follows from them: all or nothing."""
+    """Store callbacks and all that follows from them: all or nothing.
+
+    Interrupts come first, each by itself: to do one again after a crash changes nothing, and no batch holds
+    one conversation while it waits for another.
+    """
+    for arrival in arrivals:
+        if any(isinstance(event, Interrupted) for event in arrival.events):
+            _interrupt(arrival)
     _keep(
         [arrival.callback for arrival in arrivals],
         [(arrival.account, event) for arrival in arrivals for event in arrival.events],
@@ -95,7 +102,8 @@ def store(arrivals: Sequence[Arrival]) -> None:
 
 
 def read_again(callback: Callback) -> None:
-    """Read a stored callback once more, as after a reader was mended."""
+    """Read a stored callback once more, as after a reader was mended.  An interrupt has no effect then: the
+    answer that it was for has ended."""
     vendor = vendor_for(callback.account)
     events, callback.state, callback.error = read_events(vendor, as_it_came(callback))
     with transaction.atomic():
@@ -118,6 +126,23 @@ def is_for_robot(arrival: Arrival) -> bool:
     heard = [event for event in arrival.events if isinstance(event, MessageReceived)]
     written_to = {event.robot_id for event in heard if event.robot_id}
     return Robot.objects.filter(account=arrival.account, user_id__in=written_to).exists()
+
+
+def _interrupt(arrival: Arrival) -> None:
+    """A repeat is passed over: it would stop the next answer."""
+    delivery = Callback.objects.filter(account=arrival.account, delivery_id=arrival.callback.delivery_id)
+    if delivery.exists():
+        return
+    for event in arrival.events:
+        if isinstance(event, Interrupted):
+            conversation = Conversation.objects.filter(
+                robot__account=arrival.account,
+                robot__user_id=event.robot_id,
+                kind=event.conversation.kind,
+                peer_id=event.conversation.id,
+            ).first()
+            if conversation:
+                ownership.interrupt(conversation, vendor_message_id=event.vendor_message_id)
 
 
 def _keep(callbacks: Sequence[Callback], events: Iterable[tuple[VendorAccount, Event]]) -> None:

@@ -45,6 +45,7 @@ class Speaker:
         self._start = 0  # where in the reply the current message begins
         self._news = threading.Condition()
         self._is_quiet = True
+        self._is_woken = False
         self._failure: Exception | None = None
 
     def open(self) -> None:
@@ -79,6 +80,12 @@ class Speaker:
             if not had_news:  # or frames would be woken for every piece while they wait to be due
                 self._news.notify()
 
+    def wake(self) -> None:
+        """Look at once whether the turn may still speak.  Does not block."""
+        with self._news:
+            self._is_woken = True
+            self._news.notify()
+
     @property
     def said(self) -> str:
         """The reply so far."""
@@ -110,7 +117,7 @@ class Speaker:
 
     def fail(self, apology: str) -> None:
         """Tell the user that no answer comes, or not all of it.  What was said stays."""
-        begun = [*([self._delivery] if self._delivery else []), *self._left]
+        begun = self._begun()
         said = [delivery for delivery in begun if delivery.shown and not delivery.is_error]
         for delivery in said:
             with suppress(MessageEnded):
@@ -118,6 +125,19 @@ class Speaker:
         self._delivery, self._left = None, deque(delivery for delivery in begun if delivery not in said)
         self._until_said(lambda: self._finish_message(apology, is_error=True))
         self._take_back_left()
+
+    def stop(self) -> None:
+        """Say no more: what has begun to grow ends as it stands."""
+        for delivery in self._begun():
+            if not delivery.is_stored:
+                continue
+            if delivery.message.is_stream:
+                self._let_be(delivery)
+            elif not delivery.is_sent:
+                delivery.give_up("stopped before the vendor had taken it")
+
+    def _begun(self) -> list[Delivery]:
+        return [*([self._delivery] if self._delivery else []), *self._left]
 
     def _send_frames(self, on_failure: Callable[[], None]) -> None:
         try:
@@ -134,10 +154,15 @@ class Speaker:
         """Whether to go on.  Returns when a frame is due, and now and then without one."""
         release_connection()
         with self._news:
-            if self._news.wait_for(lambda: self._is_quiet or self._has_news, timeout=IDLE_CHECK_S):
+            if self._news.wait_for(lambda: self._is_called or self._has_news, timeout=IDLE_CHECK_S):
                 due_in = self._delivery.frame_due_in() if self._delivery else 0
-                self._news.wait_for(lambda: self._is_quiet, timeout=due_in)
+                self._news.wait_for(lambda: self._is_called, timeout=due_in)
             return not self._is_quiet
+
+    @property
+    def _is_called(self) -> bool:
+        """Whether there is something else to do than to wait for words."""
+        return self._is_quiet or self._is_woken
 
     @property
     def _has_news(self) -> bool:
@@ -147,7 +172,8 @@ class Speaker:
 
     def _send_frame(self) -> None:
         draining.stop_if_told()
-        if not self._has_news:
+        if self._is_woken or not self._has_news:
+            self._is_woken = False
             check_ownership(self.turn)
             return
         text = self._turn_pages()
@@ -253,7 +279,8 @@ class Speaker:
     def _take_back_left(self) -> None:
         """A shorter reply than an earlier attempt's leaves messages over."""
         while self._left:
-            self._take_back(self._left.popleft())
+            self._take_back(self._left[0])
+            self._left.popleft()
 
     def _take_back(self, delivery: Delivery) -> None:
         """Where the vendor does not do that, the message is at least no longer waited for."""

@@ -1,6 +1,7 @@
 """The life of one turn, from top to bottom.
 
     waiting ──take──▶ thinking ──first words──▶ speaking ──▶ done | failed | stopped | taken over
+                          └────────called off────────┴──what was begun is ended──▶┘
 
 A worker may die at any line.  The job is then run again, `take` hands the same turn out under the next
 attempt, and it goes on from what is stored: the messages at the vendor are used again, and a reply that
@@ -16,6 +17,7 @@ from typing import Final
 
 import structlog
 from django.db import DatabaseError, models, transaction
+from django.db.models import Subquery
 from django.utils import timezone
 
 from bots import draining, health, routing
@@ -25,8 +27,8 @@ from bots.llms import client_for
 from bots.llms.base import Prompt
 from bots.llms.continuing import continued, without_repetition
 from bots.models import LanguageModel
-from conversations import calls, capacity, context, users
-from conversations.delivering import owned, pause
+from conversations import calls, capacity, context, users, wakeups
+from conversations.delivering import owned, pause, wait
 from conversations.errors import NoModelAnswered, Superseded
 from conversations.models import Conversation, Message, Turn
 from conversations.speaking import Speaker
@@ -45,13 +47,14 @@ def answer(conversation_id: int) -> None:
     Runs under the conversation's lock, so a turn found running is one whose worker is gone.  Raises
     what the job has to be tried again for.
     """
-    while turn := take(conversation_id):
+    is_ours = True
+    while is_ours and (turn := take(conversation_id)):
         with structlog.contextvars.bound_contextvars(
             account=turn.conversation.robot.account.slug,
             conversation=turn.conversation.public_id,
             turn=turn.pk,
         ):
-            run(turn)
+            is_ours = run(turn)
 
 
 def take(conversation_id: int) -> Turn | None:
@@ -59,9 +62,11 @@ def take(conversation_id: int) -> Turn | None:
     unfinished = Turn.objects.filter(
         state__in=[*Turn.RUNNING, Turn.State.WAITING], conversation=conversation_id
     )
-    if not unfinished.exists():
+    states = set(unfinished.values_list("state", flat=True))
+    if not states:
         return None
-    wait_for_end_of_burst(conversation_id)
+    if states.isdisjoint(Turn.RUNNING):
+        wait_for_end_of_burst(conversation_id)
     with transaction.atomic():
         conversation = (
             Conversation.objects.select_for_update(of=("self",), no_key=True)
@@ -77,8 +82,10 @@ def take(conversation_id: int) -> Turn | None:
             begin(turn)
         elif turn.attempt >= MAX_ATTEMPTS:
             end(turn, Turn.State.FAILED, f"given up after {turn.attempt} attempts")
+        elif turn.ending:
+            turn.epoch = conversation.epoch
         turn.attempt += 1
-        turn.save(update_fields=["attempt"])
+        turn.save(update_fields=["attempt", "epoch"])
     if turn.attempt > 1:
         calls.close_lost(calls.of_earlier_attempts(turn))
     return turn if turn.state in Turn.RUNNING else take(conversation_id)
@@ -122,13 +129,17 @@ def unanswered(conversation_id: int) -> models.QuerySet[Message]:
     )
 
 
-def run(turn: Turn) -> None:
-    """Think, speak, settle.  Raises what is worth another attempt, with the turn left as it is."""
+def run(turn: Turn) -> bool:
+    """Think, speak, settle; whether the conversation is still this worker's.
+
+    Raises what is worth another attempt, with the turn left as it is.
+    """
     log.info("turn taken", attempt=turn.attempt)
     try:
         speak(turn)
     except Superseded:
         log.info("turn superseded")
+        return called_off(turn).exists()  # else another worker took this one for dead
     except VendorError as error:
         if not error.permanent and timezone.now() - turn.queued_at < DELIVERY_AGE:
             raise
@@ -140,11 +151,42 @@ def run(turn: Turn) -> None:
             raise
         log.exception("turn given up")
         end(turn, Turn.State.FAILED, f"{type(error).__name__}: {error}")
+    return True
 
 
 def speak(turn: Turn) -> None:
-    """Give the user an answer, or the robot's apology for having none."""
+    """Answer the user, or end what was begun if the turn is called off.  Raises Superseded."""
     speaker = Speaker(turn)
+    try:
+        if not turn.ending:
+            with wakeups.waking(turn.pk, speaker.wake):
+                give_answer(turn, speaker)
+    except Superseded:
+        if not regain(turn):
+            raise
+    if turn.ending:
+        speaker.stop()
+        end(turn, Turn.State(turn.ending))
+
+
+def regain(turn: Turn) -> bool:
+    """Whether the turn was called off in this worker's hands.  It then speaks under the new epoch, which is
+    for ending what it has begun."""
+    epoch = Conversation.objects.filter(pk=turn.conversation_id).values("epoch")
+    if not called_off(turn).update(epoch=Subquery(epoch)):
+        return False
+    turn.refresh_from_db(fields=["epoch", "ending"])
+    return True
+
+
+def called_off(turn: Turn) -> models.QuerySet[Turn]:
+    """The turn, if it is in this attempt's hands only to be ended."""
+    running = Turn.objects.filter(pk=turn.pk, attempt=turn.attempt, state__in=Turn.RUNNING)
+    return running.exclude(ending="")
+
+
+def give_answer(turn: Turn, speaker: Speaker) -> None:
+    """Give the user an answer, or the robot's apology for having none."""
     speaker.open()
     try:
         reply = turn.reply or think(turn, speaker)
@@ -165,7 +207,7 @@ def think(turn: Turn, speaker: Speaker) -> str:
     for model in choices:
         is_last = model == choices[-1]
         try:
-            pause(health.seconds_to_wait(model))
+            wait(turn, health.seconds_to_wait(model))
             capacity.claim(turn, model, patience_s=model.first_token_s if is_last else 0)
             return listen(turn, model, prompt, speaker)
         except ModelError as error:

@@ -54,6 +54,21 @@ def test_an_answer_streams_into_the_chat_page(page: Page, parley: Parley, sandbo
     assert words(30).startswith(re.sub(r"\W+$", "", early.split("\n")[0]))
 
 
+def test_an_answer_is_stopped_from_the_chat_page(page: Page, parley: Parley, sandbox: Sandbox) -> None:
+    sandbox.model.script(words(300, "on"), match="Endless", chunk_delay_s=0.2)
+    open_chat(page, parley)
+    say(page, "Endless, please")
+    page.locator("article[data-state=growing]").get_by_text("on1").wait_for()
+
+    page.get_by_role("button", name="Stop answer").click()
+
+    expect(page.get_by_text("You asked the robot to stop")).to_be_visible()
+    expect(page.locator("article[data-state=growing]")).to_have_count(0)
+    expect(page.get_by_label("Message")).to_be_enabled()
+    stopped = page.locator("article[data-state=finished]").get_by_text("on1")
+    assert "on300" not in stopped.inner_text()
+
+
 def test_a_persona_changed_in_the_admin_shows_in_the_next_answer(page: Page, parley: Parley) -> None:
     log_in(page, parley)
     page.goto(f"{parley.url}/admin/bots/robot/?q=browsed")

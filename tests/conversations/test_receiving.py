@@ -10,7 +10,8 @@ from bots.errors import CallbackRejected
 from bots.models import Robot, VendorAccount
 from conversations import receiving
 from conversations.models import Callback, Conversation, Message, Turn
-from tests.support.standin import StandIn, callback_body, incoming
+from tests.support.factories import make_conversation, make_turn
+from tests.support.standin import StandIn, callback_body, incoming, interrupt_body
 
 pytestmark = pytest.mark.django_db
 
@@ -139,3 +140,61 @@ def test_query_that_cannot_be_stored_as_it_is_loses_no_message(robot: Robot) -> 
 
     assert Callback.objects.get().query["x"] == "ab"
     assert Message.objects.get().text == "hello"
+
+
+def speaking(robot: Robot) -> Turn:
+    """A turn that is giving an answer to Alice."""
+    conversation, _ = Conversation.objects.get_or_create(robot=robot, peer_id="alice")
+    return make_turn(conversation, Turn.State.SPEAKING)
+
+
+def endings() -> list[str]:
+    return list(Turn.objects.order_by("id").values_list("ending", flat=True))
+
+
+def test_interrupt_calls_the_running_turn_off(robot: Robot) -> None:
+    speaking(robot)
+
+    receive(robot.account, interrupt_body(None))
+
+    assert endings() == [Turn.State.STOPPED]
+    assert Callback.objects.get().state == Callback.State.READ
+    assert not Message.objects.exists()
+
+
+def test_message_beside_an_interrupt_is_answered(robot: Robot) -> None:
+    speaking(robot)
+
+    receive(robot.account, callback_body("and now?"), interrupt_body(None))
+
+    assert endings() == [Turn.State.STOPPED, ""]
+    assert Message.objects.get().text == "and now?"
+
+
+def test_repeated_interrupt_leaves_the_next_answer_alone(robot: Robot) -> None:
+    turn = speaking(robot)
+    receive(robot.account, interrupt_body(None))
+    Turn.objects.filter(pk=turn.pk).update(state=Turn.State.STOPPED)
+    speaking(robot)
+
+    receive(robot.account, interrupt_body(None))
+
+    assert endings() == [Turn.State.STOPPED, ""]
+
+
+def test_interrupt_that_is_read_again_has_no_effect(robot: Robot) -> None:
+    receive(robot.account, interrupt_body(None))
+    speaking(robot)
+
+    receiving.read_again(Callback.objects.get())
+
+    assert endings() == [""]
+
+
+def test_interrupt_where_nobody_has_spoken_is_kept_as_callback_only(robot: Robot) -> None:
+    make_conversation(robot, "bob")
+
+    receive(robot.account, interrupt_body("m1"))
+
+    assert Callback.objects.count() == 1
+    assert Conversation.objects.get().epoch == 0

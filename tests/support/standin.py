@@ -11,7 +11,17 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from bots.errors import CallbackMalformed, CallbackRejected, MessageGone
-from bots.events import Address, Event, Ignored, MessageReceived, OutgoingMessage, Receipt, RobotProfile, Text
+from bots.events import (
+    Address,
+    Event,
+    Ignored,
+    Interrupted,
+    MessageReceived,
+    OutgoingMessage,
+    Receipt,
+    RobotProfile,
+    Text,
+)
 from bots.vendors.base import Answer, IncomingCallback, Vendor
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -70,6 +80,17 @@ class StandIn(Vendor):
     def read(self, callback: IncomingCallback) -> list[Event]:
         body = callback.json
         happened_at = datetime.fromtimestamp(body.get("at", START.timestamp()), UTC)
+        if body["kind"] == "interrupt":
+            return [
+                Interrupted(
+                    event_id=body["id"],
+                    happened_at=happened_at,
+                    raw=body,
+                    robot_id=body["to"],
+                    conversation=Address(kind="peer", id=body["from"]),
+                    vendor_message_id=body["message_id"],
+                )
+            ]
         if body["kind"] != "message":
             return [Ignored(event_id=body["id"], happened_at=happened_at, raw=body, reason="nothing said")]
         group = body.get("group")
@@ -164,6 +185,14 @@ def group_body(
     """`mentions` None: the cloud does not say."""
     body = json.loads(callback_body(text, sender=sender, id_=id_, at=at))
     return json.dumps({**body, "id": delivery or id_, "group": group, "mentions": mentions}).encode()
+
+
+def interrupt_body(
+    message_id: str | None, *, sender: str = "alice", to: str = "ada", id_: str = "i1"
+) -> bytes:
+    return json.dumps(
+        {"kind": "interrupt", "id": id_, "message_id": message_id, "from": sender, "to": to}
+    ).encode()
 
 
 def incoming(body: bytes, *, secret: str = "s3cret") -> IncomingCallback:

@@ -17,7 +17,20 @@ from typing import Any, Final
 from django.utils.crypto import constant_time_compare
 
 from bots.errors import CallbackMalformed, CallbackRejected
-from bots.events import Address, Content, Custom, Event, File, Ignored, Image, MessageReceived, Text, Voice
+from bots.events import (
+    Address,
+    Content,
+    Custom,
+    Event,
+    File,
+    Ignored,
+    Image,
+    Interrupted,
+    MessageReceived,
+    Text,
+    Voice,
+)
+from bots.text import clean_json
 from bots.vendors.base import IncomingCallback
 from bots.vendors.reading import Fields
 from bots.vendors.tencent.config import TencentConfig
@@ -26,6 +39,8 @@ from bots.vendors.tencent.protocol import CHATBOT_PLUGIN, INTERRUPT, ROBOT_PREFI
 FRESH_FOR: Final = timedelta(seconds=60)  # 269/32431
 LONGEST_COMMAND: Final = 100
 LONGEST_DELIVERY_ID: Final = 200
+LONGEST_MESSAGE_ID: Final = 100
+SIGNAL: Final = "signal of a chatbot plugin"
 
 
 def check(callback: IncomingCallback, config: TencentConfig) -> None:
@@ -75,7 +90,7 @@ def read(callback: IncomingCallback) -> list[Event]:
     return [read_body(callback)]
 
 
-def read_message(callback: IncomingCallback) -> MessageReceived | Ignored:
+def read_message(callback: IncomingCallback) -> MessageReceived | Interrupted | Ignored:
     """Both commands tell of a message that was sent, in the same words.
 
     When an app has both switched on, they come with the same MsgKey.  Which accounts besides `@RBT#…`
@@ -91,7 +106,7 @@ def read_message(callback: IncomingCallback) -> MessageReceived | Ignored:
         return ignored(callback, f"not delivered (SendMsgResult {result})")
     elements = body.objects("MsgBody")
     if signal := signal_in(elements):
-        return ignored(callback, signal)
+        return read_signal(callback, signal)
     return MessageReceived(
         event_id=delivery_id(callback),
         happened_at=body.time("MsgTime"),
@@ -100,7 +115,7 @@ def read_message(callback: IncomingCallback) -> MessageReceived | Ignored:
         conversation=Address(kind="peer", id=sender_id),
         sender_id=sender_id,
         content=read_content(body, elements),
-        vendor_message_id=body.id("MsgKey", longest=100),
+        vendor_message_id=body.id("MsgKey", longest=LONGEST_MESSAGE_ID),
         order=body.number("MsgSeq"),
     )
 
@@ -117,8 +132,8 @@ def read_group_message(callback: IncomingCallback) -> MessageReceived | Ignored:
     if body.text("TopicId", ""):
         return ignored(callback, "written in a topic of a community")
     elements = body.objects("MsgBody")
-    if signal := signal_in(elements):
-        return ignored(callback, signal)
+    if signal_in(elements):  # clients stop answers in one-to-one chats only
+        return ignored(callback, SIGNAL)
     number = body.number("MsgSeq")
     return MessageReceived(
         event_id=delivery_id(callback),
@@ -155,13 +170,13 @@ def _event_time(callback: IncomingCallback) -> datetime:
         return callback.received_at
 
 
-def signal_in(elements: list[Fields]) -> str | None:
-    """What a client's chatbot plugin wants, when the message is its own and not the user's words."""
+def signal_in(elements: list[Fields]) -> Mapping[str, Any] | None:
+    """What a client's chatbot plugin says, when the message is its own and not the user's words."""
     for element in elements:
         data = _custom_data(element)
         # UIKits compare strictly or not at all, so other clients may well send numbers as text.
         if str(data.get("chatbotPlugin")) in {"1", str(CHATBOT_PLUGIN)}:
-            return "interrupt" if str(data.get("src")) == str(INTERRUPT) else "signal of a chatbot plugin"
+            return data
     return None
 
 
@@ -169,6 +184,26 @@ def is_finished(element: Fields) -> bool:
     """Whether it is not an answer that grows on."""
     data = _custom_data(element)
     return data.get("src") != STREAM or "chatbotPlugin" not in data or data.get("isFinished") == 1
+
+
+def read_signal(callback: IncomingCallback, signal: Mapping[str, Any]) -> Interrupted | Ignored:
+    """An interrupt comes stored (web) or online-only (Android, iOS), as UIKit sends it."""
+    if str(signal.get("src")) != str(INTERRUPT):
+        return ignored(callback, SIGNAL)
+    body = Fields(callback.json)
+    return Interrupted(
+        event_id=delivery_id(callback),
+        happened_at=body.time("MsgTime"),
+        raw=callback.json,
+        robot_id=body.id("To_Account"),
+        conversation=Address(kind="peer", id=body.id("From_Account")),
+        vendor_message_id=_message_id(signal.get("msgKey")),
+    )
+
+
+def _message_id(key: object) -> str | None:
+    """The MsgKey that a client put together from our message's fields."""
+    return key if isinstance(key, str) and 0 < len(key) <= LONGEST_MESSAGE_ID else None
 
 
 def _custom_data(element: Fields) -> Mapping[str, Any]:
@@ -179,7 +214,7 @@ def _custom_data(element: Fields) -> Mapping[str, Any]:
         data = json.loads(element.object("MsgContent").text("Data", ""))
     except (ValueError, RecursionError):
         return {}
-    return data if isinstance(data, dict) else {}
+    return clean_json(data) if isinstance(data, dict) else {}
 
 
 def read_content(body: Fields, elements: list[Fields]) -> Content:

@@ -7,7 +7,18 @@ from typing import Any
 import pytest
 
 from bots.errors import CallbackMalformed, CallbackRejected
-from bots.events import Address, Content, Custom, File, Ignored, Image, MessageReceived, Text, Voice
+from bots.events import (
+    Address,
+    Content,
+    Custom,
+    File,
+    Ignored,
+    Image,
+    Interrupted,
+    MessageReceived,
+    Text,
+    Voice,
+)
 from bots.vendors.base import IncomingCallback
 from bots.vendors.tencent import Tencent, TencentConfig
 from tests.bots.vendors.cases import NOW
@@ -60,16 +71,16 @@ IGNORED = {
     "group__own_reply": "written by a robot",
     "group__by_robot": "written by a robot",
     "group__topic": "written in a topic of a community",
-    "group__interrupt": "interrupt",
+    "group__interrupt": "signal of a chatbot plugin",
     "after_send__own_reply": "written by a robot",
     "other_robot": "written by a robot",
     "to_oneself": "written to oneself",
     "after_send__failed": "not delivered (SendMsgResult 20006)",
-    "custom__interrupt": "interrupt",
-    "custom__interrupt_as_text": "interrupt",
     "custom__welcome_request": "signal of a chatbot plugin",
     "unknown_command": "unknown command C2C.CallbackAfterMsgWithDraw",
 }
+
+INTERRUPTS = ["custom__interrupt", "custom__interrupt_as_text", "custom__interrupt_stored"]
 
 MALFORMED = {
     "malformed__group_without_number": "MsgSeq is missing",
@@ -108,6 +119,33 @@ def callback(body: object = None, *, received_at: datetime = NOW, **query: str) 
 
 def changed(name: str, **fields: object) -> IncomingCallback:
     return callback({**json.loads(CASE.recorded(name)), **fields})
+
+
+@pytest.mark.parametrize("name", INTERRUPTS)
+def test_interrupt(name: str) -> None:
+    incoming = CASE.callback(name)
+
+    assert vendor().read(incoming) == [
+        Interrupted(
+            event_id=vendor().delivery_id(incoming),
+            happened_at=SENT_AT,
+            raw=incoming.json,
+            robot_id="@RBT#001",
+            conversation=Address(kind="peer", id="user1"),
+            vendor_message_id="3221225472_1_1557481100",
+        )
+    ]
+
+
+@pytest.mark.parametrize("key", [None, "", 7, ["1_2_3"], "1" * 101])
+def test_interrupt_without_a_usable_key_is_for_whatever_grows(key: object) -> None:
+    data = json.dumps({"chatbotPlugin": 2, "src": 22, "msgKey": key})
+    element = {"MsgType": "TIMCustomElem", "MsgContent": {"Data": data}}
+
+    [event] = vendor().read(changed("custom__interrupt", MsgBody=[element]))
+
+    assert isinstance(event, Interrupted)
+    assert event.vendor_message_id is None
 
 
 @pytest.mark.parametrize("name", MESSAGES)
@@ -183,7 +221,14 @@ def test_every_recorded_body_is_tried() -> None:
     recorded = {path.stem for path in CASE.folder.glob("*.json")}
     with_tests_of_their_own = {"after_send__between_users", "unknown_command__without_time"}
 
-    assert recorded == {*MESSAGES, *GROUP_MESSAGES, *IGNORED, *MALFORMED, *with_tests_of_their_own}
+    assert recorded == {
+        *MESSAGES,
+        *GROUP_MESSAGES,
+        *INTERRUPTS,
+        *IGNORED,
+        *MALFORMED,
+        *with_tests_of_their_own,
+    }
 
 
 def test_message_between_users_names_whom_it_was_written_to() -> None:

@@ -1,0 +1,101 @@
+"""Whose a conversation is: the one place where its epoch and its owner change.
+
+A rise of the epoch silences the turn that is running, from the commit on: no frame leaves under an old
+epoch.  The turn is called off: whoever has it in hand, or takes it over from a dead worker, has one thing
+left to do with it, to end at the vendor what it has begun (`turns.py`).
+"""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+
+from conversations import tasks, wakeups
+from conversations.models import Conversation, Message, Turn
+from conversations.turns import unanswered
+
+
+def interrupt(conversation: Conversation, *, vendor_message_id: str | None = None) -> bool:
+    """Stop the reply that is under way, or only that which speaks in a certain message; whether it was
+    running.  What was said stays, what is written afterwards is answered."""
+    with transaction.atomic():
+        _lock(conversation)
+        if _is_of_another_turn(conversation, vendor_message_id):
+            return False  # the reply that was meant has ended
+        if not _call_off(conversation, Turn.State.STOPPED):
+            return False
+        conversation.epoch += 1
+        conversation.save(update_fields=["epoch"])
+        return True
+
+
+def take_over(conversation: Conversation) -> bool:
+    """Give the conversation to people: nothing more is said by the robot until `hand_back`; whether it was
+    the robot's."""
+    with transaction.atomic():
+        _lock(conversation)
+        if conversation.owner == Conversation.Owner.OPERATOR:
+            return False
+        _call_off(conversation, Turn.State.TAKEN_OVER)
+        _give_to(conversation, Conversation.Owner.OPERATOR)
+        return True
+
+
+def hand_back(conversation: Conversation) -> bool:
+    """Give the conversation back to its robot; whether people had it.
+
+    What users wrote before the operator's last words is answered by those.  What came after them waits
+    for nobody else, so the robot answers it.
+    """
+    with transaction.atomic():
+        _lock(conversation)
+        if conversation.owner == Conversation.Owner.ROBOT:
+            return False
+        _give_to(conversation, Conversation.Owner.ROBOT)
+        _settle_what_people_answered(conversation)
+        if unanswered(conversation.pk).exists():
+            _, is_new = Turn.objects.get_or_create(conversation=conversation, state=Turn.State.WAITING)
+            if is_new:
+                tasks.defer_answers([conversation.pk])
+        return True
+
+
+def _lock(conversation: Conversation) -> None:
+    """Hold the conversation until the end of the transaction, with its owner and epoch as they are now."""
+    locked = Conversation.objects.select_for_update(no_key=True)
+    conversation.refresh_from_db(fields=["owner", "epoch"], from_queryset=locked)
+
+
+def _give_to(conversation: Conversation, owner: Conversation.Owner) -> None:
+    conversation.owner = owner
+    conversation.epoch += 1
+    conversation.save(update_fields=["owner", "epoch"])
+
+
+def _call_off(conversation: Conversation, ending: Turn.State) -> bool:
+    """Have the running turn end in this state, and its worker know on commit; whether there was one."""
+    turn = conversation.turns.filter(state__in=Turn.RUNNING, ending="").first()
+    if turn is None:
+        return False
+    turn.ending = ending
+    turn.save(update_fields=["ending"])
+    wakeups.wake(turn.pk)
+    return True
+
+
+def _is_of_another_turn(conversation: Conversation, vendor_message_id: str | None) -> bool:
+    """A message that we do not know counts as the growing one: clients put the id together themselves."""
+    if vendor_message_id is None:
+        return False
+    named = conversation.messages.filter(vendor_message_id=vendor_message_id)
+    return named.exclude(turn__state__in=Turn.RUNNING).exists()
+
+
+def _settle_what_people_answered(conversation: Conversation) -> None:
+    last_words = conversation.messages.filter(sender=Message.Sender.OPERATOR).order_by("id").last()
+    answered = unanswered(conversation.pk).filter(id__lt=last_words.pk if last_words else 0)
+    if answered.exists():
+        turn = Turn.objects.create(
+            conversation=conversation, state=Turn.State.TAKEN_OVER, ended_at=timezone.now()
+        )
+        answered.update(turn=turn)
