@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Final
 
 from django.conf import settings
@@ -18,6 +18,7 @@ from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action
 
+from bots import health
 from bots.configuration.saving import register_again, save_account, save_robot, save_route
 from bots.forms import (
     CLEAR,
@@ -29,8 +30,17 @@ from bots.forms import (
     account_form,
     clearable,
 )
-from bots.models import AccountMemory, LanguageModel, Robot, Route, Rule, Tier, VendorAccount
-from bots.theme import ModelAdmin, TabularInline, badge
+from bots.models import (
+    AccountMemory,
+    LanguageModel,
+    ModelHealth,
+    Robot,
+    Route,
+    Rule,
+    Tier,
+    VendorAccount,
+)
+from bots.theme import ModelAdmin, TabularInline, badge, moment
 from bots.validation import LIMITS
 from bots.vendors import VENDORS, vendor_choices, vendor_class
 from bots.vendors.base import Vendor
@@ -152,14 +162,19 @@ def callback_address(request: HttpRequest, account: VendorAccount) -> SafeString
 @admin.register(LanguageModel)
 class LanguageModelAdmin(ConfigurationAdmin):
     form = LanguageModelForm
-    list_display = ("slug", "api", "model", "base_url", "show_price", "max_concurrency", "enabled")
+    list_display = ("slug", "api", "model", "base_url", "show_price", "show_health", "enabled")
     list_filter = ("api", "enabled")
+    list_select_related = ("health",)
+    readonly_fields = ("show_health",)
+    actions = ("reset_selected",)
+    actions_submit_line = ("reset_this",)
     search_fields = ("slug", "model", "base_url")
 
     def get_fieldsets(self, request: HttpRequest, obj: LanguageModel | None = None) -> Any:
         clearing = ["clear_api_key"] if obj and obj.api_key else []
+        health = ["show_health"] if obj else []
         return (
-            (None, {"fields": ["slug", "enabled"]}),
+            (None, {"fields": ["slug", *health, "enabled"]}),
             (_("Endpoint"), {"fields": ["api", "base_url", "model", "api_key", *clearing, "params"]}),
             (
                 _("Deadlines"),
@@ -171,9 +186,52 @@ class LanguageModelAdmin(ConfigurationAdmin):
             ),
         )
 
+    def save_model(self, request: HttpRequest, obj: LanguageModel, form: Any, change: bool) -> None:
+        obj.save()
+        if "bots_languagemodel_reset_this" in request.POST:
+            tell_resetting(request, health.reset(LanguageModel.objects.filter(pk=obj.pk)))
+
+    @admin.display(description=_("state"))
+    def show_health(self, model: LanguageModel) -> SafeString:
+        known = health.health_of(model)
+        if known is None or not (known.is_broken or known.is_resting):
+            return badge(_("well"), "success")
+        told = Truncator(" ".join(findings(known))).chars(300)
+        return format_html('{}<div class="mt-1 text-xs">{}</div>', health_badge(known), told)
+
+    @admin.action(description=_("Ask again at once"), permissions=["change"])
+    def reset_selected(self, request: HttpRequest, models: QuerySet[LanguageModel]) -> None:
+        tell_resetting(request, health.reset(models))
+
+    @action(description=_("Save and ask again at once"), permissions=["change"])
+    def reset_this(self, request: HttpRequest, model: LanguageModel) -> None:
+        """The button; `save_model` does it."""
+
     @admin.display(description=_("price, in / out"))
     def show_price(self, model: LanguageModel) -> str:
         return f"{model.input_price:f} / {model.output_price:f} {model.currency}" if model.currency else "–"
+
+
+def health_badge(known: ModelHealth) -> SafeString:
+    if not known.is_broken:
+        return badge(_("left alone"), "warning")
+    return badge(_("failing") if known.is_resting else _("on trial"), "danger")
+
+
+def findings(known: ModelHealth) -> Iterator[str]:
+    """Why a model is not asked, or not by everybody."""
+    if known.rests_until and known.is_resting:
+        yield _("Nobody asks it before %(time)s.") % {"time": moment(known.rests_until)}
+    if known.failures:
+        counts = {"failures": known.failures, "calls": known.calls}
+        yield _("%(failures)d of %(calls)d calls failed.") % counts
+    yield known.reason
+
+
+def tell_resetting(request: HttpRequest, count: int) -> None:
+    text = ngettext("%(count)d model will be asked again.", "%(count)d models will be asked again.", count)
+    level = messages.SUCCESS if count else messages.WARNING
+    messages.add_message(request, level, text % {"count": count})
 
 
 class RuleInline(TabularInline):

@@ -15,7 +15,8 @@ BotError                      nobody raises the base
 └── ModelError                model, code, permanent, retry_after
     ├── ModelUnreachable      no connection, or it broke          → another model, or later
     ├── ModelBusy             rate limit or overload              → another model, or later
-    ├── ModelRefused          key, balance, parameters, content   → another model
+    ├── ModelRefused          parameters, length, content         → another model
+    │   └── ModelDenied       key, balance, model name            → another model, until a person mends it
     ├── ModelTooSlow          a deadline passed                   → another model
     ├── ModelSilent           the answer was empty                → another model
     └── ModelCancelled        we hung up
@@ -113,6 +114,10 @@ class ModelRefused(ModelError):
     """The model refused the request."""
 
     permanent = True
+
+
+class ModelDenied(ModelRefused):
+    """The model refuses whatever it is asked: the key, the balance or the model's name is wrong."""
 
 
 class ModelTooSlow(ModelError):

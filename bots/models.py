@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -226,18 +227,23 @@ class LanguageModel(models.Model):
 
 
 class ModelHealth(models.Model):
-    """What the workers have learnt of a model by asking it.  No row: nothing bad."""
+    """What the workers have learnt of a model by asking it; see `bots.health`.  No row: nothing bad."""
 
     model = models.OneToOneField(LanguageModel, models.CASCADE, primary_key=True, related_name="health")
-    rests_until = models.DateTimeField(_("left alone until"), null=True)
-    reason = models.TextField(_("reason"), blank=True)
-
-    class Meta:
-        verbose_name = _("health of a model")
-        verbose_name_plural = _("health of models")
+    rests_until = models.DateTimeField(null=True)  # nobody asks it before
+    is_broken = models.BooleanField(default=False)  # after its rest, one call at a time tries it
+    trial_until = models.DateTimeField(null=True)  # until when another call may not try it
+    reason = models.TextField(blank=True)  # the error that decided
+    counted_since = models.DateTimeField(null=True)  # the first failure that is counted
+    calls = models.PositiveIntegerField(default=0)  # since then, failed ones included
+    failures = models.PositiveIntegerField(default=0)
 
     def __str__(self) -> str:
         return str(self.model_id)
+
+    @property
+    def is_resting(self) -> bool:
+        return self.rests_until is not None and self.rests_until > timezone.now()
 
 
 class Route(models.Model):

@@ -31,7 +31,7 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.paginator import InfinitePaginator
 
-from bots.theme import ModelAdmin, badge
+from bots.theme import ModelAdmin, badge, moment
 from conversations import receiving, transcript
 from conversations.models import Callback, Conversation, EndUser, Message, ModelCall, Turn
 
@@ -96,11 +96,6 @@ def link_to_conversation(conversation: Conversation) -> SafeString:
 
 def unbroken(text: str) -> SafeString:
     return format_html('<span class="whitespace-nowrap">{}</span>', text)
-
-
-def moment(at: datetime) -> str:
-    """A time to the second, which the formats of most languages leave out."""
-    return timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def price(cost: Decimal, currency: str) -> SafeString:

@@ -31,14 +31,18 @@ def claim(turn: Turn, model: LanguageModel, *, patience_s: float) -> None:
 
 
 def _take_place(turn: Turn, model: LanguageModel) -> bool:
+    if model.max_concurrency is None:
+        return _note(turn, model)
     with transaction.atomic():
-        if model.max_concurrency is not None:
-            # Workers that want a place of this model count one after another.
-            LanguageModel.objects.select_for_update(no_key=True).get(pk=model.pk)
-            taken = Turn.objects.filter(model=model, state__in=Turn.RUNNING).exclude(pk=turn.pk).count()
-            if taken >= model.max_concurrency:
-                return False
-        if not owned(turn).update(model=model):
-            raise Superseded
-        turn.model = model
-        return True
+        # Workers that want a place of this model count one after another.
+        LanguageModel.objects.select_for_update(no_key=True).only("pk").get(pk=model.pk)
+        taken = Turn.objects.filter(model=model, state__in=Turn.RUNNING).exclude(pk=turn.pk).count()
+        return taken < model.max_concurrency and _note(turn, model)
+
+
+def _note(turn: Turn, model: LanguageModel) -> bool:
+    """The turn is this model's from now on.  Raises Superseded."""
+    if not owned(turn).update(model=model):
+        raise Superseded
+    turn.model = model
+    return True

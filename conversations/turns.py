@@ -207,12 +207,11 @@ def think(turn: Turn, speaker: Speaker) -> str:
     for model in choices:
         is_last = model == choices[-1]
         try:
-            wait(turn, health.seconds_to_wait(model))
+            wait(turn, health.admit(model))
             capacity.claim(turn, model, patience_s=model.first_token_s if is_last else 0)
             return listen(turn, model, prompt, speaker)
         except ModelError as error:
             log.warning("model failed", model=model.slug, error=str(error))
-            health.note_failure(model, error)
             failures.append(error)
             speaker.drop_unseen()
     raise NoModelAnswered(failures)
@@ -223,7 +222,7 @@ def listen(turn: Turn, model: LanguageModel, prompt: Prompt, speaker: Speaker) -
     Raises ModelError."""
     said = speaker.said
     stream = client_for(model.api).stream(model.endpoint, continued(prompt, said))
-    with calls.recorded(turn, model, stream) as call:
+    with calls.recorded(turn, model, stream) as call, health.watched(model):
         release_connection()
         with closing(stream), speaker.speaking(on_failure=stream.cancel):
             for piece in without_repetition(stream, said):

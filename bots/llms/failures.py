@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from bots.errors import ModelBusy, ModelError, ModelRefused, ModelUnreachable
+from bots.errors import ModelBusy, ModelDenied, ModelError, ModelRefused, ModelUnreachable
 from bots.events import JSONDict
 from bots.llms.base import Endpoint
 
@@ -26,43 +26,43 @@ CODES: Final[dict[str, type[ModelError]]] = {
     "rate_limit_exceeded": ModelBusy,
     "slow_down": ModelBusy,
     "server_is_overloaded": ModelBusy,
-    "insufficient_quota": ModelRefused,
-    "credit_balance_exhausted": ModelRefused,
-    "project_spend_limit_exceeded": ModelRefused,
-    "organization_spend_limit_exceeded": ModelRefused,
-    "organization_usage_limit_exceeded": ModelRefused,
+    "insufficient_quota": ModelDenied,
+    "credit_balance_exhausted": ModelDenied,
+    "project_spend_limit_exceeded": ModelDenied,
+    "organization_spend_limit_exceeded": ModelDenied,
+    "organization_usage_limit_exceeded": ModelDenied,
     # Volcengine Ark: volcengine.com/docs/82379/1299023
     "RateLimitExceeded": ModelBusy,
     "ServerOverloaded": ModelBusy,  # guessed
-    "AuthenticationError": ModelRefused,
-    "AccountOverdueError": ModelRefused,
-    "AccessDenied": ModelRefused,
-    "InvalidEndpointOrModel": ModelRefused,
-    "ModelNotOpen": ModelRefused,
+    "AuthenticationError": ModelDenied,
+    "AccountOverdueError": ModelDenied,
+    "AccessDenied": ModelDenied,
+    "InvalidEndpointOrModel": ModelDenied,
+    "ModelNotOpen": ModelDenied,
     "MissingParameter": ModelRefused,
     "InvalidParameter": ModelRefused,
     # MiniMax, in base_resp: platform.minimax.io/docs/api-reference/errorcode
     "1000": ModelUnreachable,  # unknown error
     "1001": ModelUnreachable,  # the model took too long
     "1002": ModelBusy,
-    "1004": ModelRefused,  # key
-    "1008": ModelRefused,  # balance
+    "1004": ModelDenied,  # key
+    "1008": ModelDenied,  # balance
     "1024": ModelUnreachable,  # internal error
     "1026": ModelRefused,  # content going in; guessed
     "1027": ModelRefused,  # content coming out; guessed
     "2013": ModelRefused,  # parameters; guessed
     # DashScope: alibabacloud.com/help/en/model-studio/error-code-start
     "Throttling": ModelBusy,
-    "Arrearage": ModelRefused,
+    "Arrearage": ModelDenied,
     "data_inspection_failed": ModelRefused,  # content; guessed
     # Qianfan: cloud.baidu.com/doc/qianfan-api; an older page has them with HTTP 200
     "rpm_rate_limit_exceeded": ModelBusy,
     "tpm_rate_limit_exceeded": ModelBusy,
-    "invalid_model": ModelRefused,
+    "invalid_model": ModelDenied,
     "invalid_messages": ModelRefused,
     "tokens_too_long": ModelRefused,
-    "access_denied": ModelRefused,
-    "invalid_iam_token": ModelRefused,  # guessed
+    "access_denied": ModelDenied,
+    "invalid_iam_token": ModelDenied,  # guessed
     # Spark; guessed
     "10007": ModelBusy,
     "11202": ModelBusy,  # requests a second
@@ -70,44 +70,47 @@ CODES: Final[dict[str, type[ModelError]]] = {
     "10013": ModelRefused,  # content going in
     "10014": ModelRefused,  # content coming out
     "10907": ModelRefused,  # too long
-    "11200": ModelRefused,  # no licence
-    "11201": ModelRefused,  # the day's limit
+    "11200": ModelDenied,  # no licence
+    "11201": ModelDenied,  # the day's limit
     # Moonshot: kimi.com/help/kimi-api/api-error-codes; the names are guessed
     "engine_overloaded_error": ModelBusy,
     "rate_limit_reached_error": ModelBusy,
-    "exceeded_current_quota_error": ModelRefused,
+    "exceeded_current_quota_error": ModelDenied,
     # Zhipu: docs.bigmodel.cn/cn/api/api-code; its 1000 to 1004 (key) come with HTTP 401
     "1302": ModelBusy,  # requests at once
     "1303": ModelBusy,
     "1305": ModelBusy,
     "1312": ModelBusy,
-    "1112": ModelRefused,  # locked account
-    "1113": ModelRefused,  # balance
-    "1121": ModelRefused,  # locked account
-    "1211": ModelRefused,  # no such model
+    "1112": ModelDenied,  # locked account
+    "1113": ModelDenied,  # balance
+    "1121": ModelDenied,  # locked account
+    "1211": ModelDenied,  # no such model
     "1261": ModelRefused,  # too long
     "1301": ModelRefused,  # content
-    "1304": ModelRefused,  # these three wait for the quota's reset
-    "1308": ModelRefused,
-    "1310": ModelRefused,
+    "1304": ModelDenied,  # these three wait for the quota's reset
+    "1308": ModelDenied,
+    "1310": ModelDenied,
     # Anthropic: platform.claude.com/docs/en/api/errors; the first in `error.details.error_code`
-    "enforced_spend_limit_reached": ModelRefused,
-    "billing_error": ModelRefused,
-    "not_found_error": ModelRefused,
+    "enforced_spend_limit_reached": ModelDenied,
+    "billing_error": ModelDenied,
+    "not_found_error": ModelDenied,
     "request_too_large": ModelRefused,
     "api_error": ModelUnreachable,
     "timeout_error": ModelUnreachable,
     # Generic types that say enough where no HTTP status does: inside a stream
-    "invalid_api_key": ModelRefused,
+    "invalid_api_key": ModelDenied,
     "invalid_request_error": ModelRefused,
-    "authentication_error": ModelRefused,
-    "permission_error": ModelRefused,
+    "authentication_error": ModelDenied,
+    "permission_error": ModelDenied,
     "rate_limit_error": ModelBusy,
     "overloaded_error": ModelBusy,
     "exceed_context_size_error": ModelRefused,  # llama.cpp
 }
 
-DECISIVE_STATUSES: Final = {401, 402, 403, 404, 451}  # whatever the body says
+DECISIVE_STATUSES: Final = {  # whatever the body says
+    **dict.fromkeys((401, 402, 403, 404), ModelDenied),
+    451: ModelRefused,  # content, at StepFun
+}
 BUSY_STATUSES: Final = {409, 425, 429, 503, 529}
 REQUEST_TIMEOUT: Final = 408
 
@@ -177,7 +180,7 @@ def read_error_body(body: bytes) -> Complaint:
 def classify(status: int, complaint: Complaint) -> type[ModelError]:
     """The kind of error: first by a status that leaves no doubt, then by code, then by status."""
     if status in DECISIVE_STATUSES:
-        return ModelRefused
+        return DECISIVE_STATUSES[status]
     for word in (complaint.code, complaint.code.partition(".")[0], complaint.type):
         if found := CODES.get(word):
             return found

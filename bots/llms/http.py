@@ -20,7 +20,7 @@ from requests import exceptions
 from requests.auth import AuthBase
 from sseclient import SSEClient
 
-from bots.errors import ModelCancelled, ModelError, ModelRefused, ModelTooSlow, ModelUnreachable
+from bots.errors import ModelCancelled, ModelDenied, ModelError, ModelRefused, ModelTooSlow, ModelUnreachable
 from bots.events import JSONDict
 from bots.llms.base import Endpoint, LanguageModelClient, Prompt, ReplyStream
 from bots.llms.failures import BAD_ENDS, complaint_in, error_for, read_error_body, read_retry_after, tidy
@@ -86,11 +86,11 @@ class HTTPReplyStream(ReplyStream):
         self._line.deadline = min(time.monotonic() + pause, self._total_at)
 
     def _key(self) -> str:
-        """The API key, fit for a header.  Raises ModelRefused."""
+        """The API key, fit for a header.  Raises ModelDenied."""
         key = self.endpoint.api_key.strip()
         if not (key.isascii() and key.isprintable()):
             raise self._error(
-                ModelRefused, "the API key has characters that no HTTP header carries", code="api_key"
+                ModelDenied, "the API key has characters that no HTTP header carries", code="api_key"
             )
         return key
 
@@ -202,7 +202,7 @@ class HTTPReplyStream(ReplyStream):
         if self._is_cancelled:
             return self._error(ModelCancelled)
         if isinstance(error, BAD_ADDRESSES):
-            return self._error(ModelRefused, f"the base address cannot be used: {error}", code="base_url")
+            return self._error(ModelDenied, f"the base address cannot be used: {error}", code="base_url")
         cause = root_cause(error)
         if isinstance(cause, TimeoutError):
             return self._too_slow()

@@ -8,13 +8,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import ClassVar, Final, Self
 
-from bots.errors import ModelBusy, ModelError, ModelRefused, ModelSilent, ModelTooSlow, ModelUnreachable
+from bots.errors import (
+    ModelBusy,
+    ModelDenied,
+    ModelError,
+    ModelRefused,
+    ModelSilent,
+    ModelTooSlow,
+    ModelUnreachable,
+)
 from bots.events import JSONDict
 from bots.llms.base import Endpoint, LanguageModelClient, Prompt, ReplyStream
 
 FAILURES: Final[dict[str, type[ModelError]]] = {
     "busy": ModelBusy,
     "refused": ModelRefused,
+    "denied": ModelDenied,
     "unreachable": ModelUnreachable,
     "too_slow": ModelTooSlow,
     "silent": ModelSilent,

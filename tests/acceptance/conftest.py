@@ -39,6 +39,14 @@ def good_manners(sandbox: Sandbox) -> Iterator[None]:
     assert sandbox.violations()[before:] == []
 
 
+@pytest.fixture(autouse=True)
+def models_without_a_past(request: pytest.FixtureRequest) -> None:
+    """Nobody passes over a model because it failed in an earlier test."""
+    if "parley" in request.fixturenames:
+        with request.getfixturevalue("parley").installation.connect() as database:
+            database.execute("DELETE FROM bots_modelhealth")
+
+
 @pytest.fixture(scope="session")
 def parley(template: str, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parley]:
     """One that all tests share that do not kill it; with robots for each need."""

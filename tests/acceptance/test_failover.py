@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 
 from sandbox.driver import Sandbox
+from tests.acceptance.conftest import REFUSING
 from tests.support.parley import Parley, asked, robot, route, words
 
 GOING_ON = "Your last message was cut off"  # how a model is told that another one began
@@ -53,3 +54,32 @@ def test_a_model_that_asks_for_it_is_left_alone_by_all_workers(own_parley: Parle
 
     models = [request["body"]["model"] for request in sandbox.model.requests()]
     assert models == ["busy", *["backup"] * 9]
+
+
+def test_a_model_that_is_down_is_not_asked_until_somebody_says_so(
+    own_parley: Parley, sandbox: Sandbox
+) -> None:
+    parley = own_parley
+    parley.apply(
+        accounts=[parley.account()],
+        models=[parley.model("down", base_url=REFUSING), parley.model("backup")],
+        routes=[route("default", "down", "backup")],
+        robots=[robot("ada")],
+    )
+    parley.serve(workers=2)
+    parley.until_registered("ada")
+
+    with ThreadPoolExecutor(8) as threads:
+        replies = list(threads.map(lambda number: parley.user().ask(f"Well {number}?"), range(8)))
+    late = parley.user()
+    late.ask("Still well?")
+
+    assert all(reply.kind == "reply" for reply in replies)
+    assert "failing" in parley.admin.text("/admin/bots/languagemodel/?q=down")
+    assert "down · failed" not in parley.conversation_page(late)
+
+    parley.admin.act("bots/languagemodel", "reset_selected", parley.admin.find("bots/languagemodel", "down"))
+    early = parley.user()
+    early.ask("And now?")
+
+    assert "down · failed" in parley.conversation_page(early)

@@ -12,9 +12,11 @@ from django.utils import translation
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import DjangoAssertNumQueries
 
+from bots import health
 from bots.admin import is_needed
 from bots.configuration.saving import rules_of
-from bots.models import LanguageModel, Robot, Route, Tier, VendorAccount
+from bots.errors import ModelBusy, ModelUnreachable
+from bots.models import LanguageModel, ModelHealth, Robot, Route, Tier, VendorAccount
 from tests.support.factories import (
     SECRET,
     make_account,
@@ -137,6 +139,42 @@ def test_a_models_form_says_what_apply_says(admin_client: Client) -> None:
     told = errors(admin_client.post(add_url("languagemodel"), wrong))
     assert told["base_url"] == ["this API needs an address"]
     assert set(told) == {"base_url", "input_price"}
+
+
+@pytest.fixture
+def broken() -> LanguageModel:
+    """A model that nobody asks, because of its failures."""
+    model = make_model("fast")
+    for _ in range(health.MIN_FAILURES):
+        health.note_failure(model, ModelUnreachable("<no> answer", party="fast"))
+    return model
+
+
+def test_why_a_model_is_not_asked_is_shown(admin_client: Client, broken: LanguageModel) -> None:
+    for url in (list_url("languagemodel"), change_url(broken)):
+        page = admin_client.get(url).content.decode()
+        assert "failing" in page
+        assert "5 of 5 calls failed. fast: &lt;no&gt; answer" in page
+
+
+def test_a_model_that_rests_is_shown(admin_client: Client) -> None:
+    model = make_model("fast")
+    health.note_failure(model, ModelBusy("slow down", party="fast", code="429", retry_after=60))
+    page = admin_client.get(list_url("languagemodel")).content.decode()
+    assert "left alone" in page
+    assert "fast 429: slow down" in page
+
+
+def test_selected_models_are_asked_again_at_once(admin_client: Client, broken: LanguageModel) -> None:
+    sent = {"action": "reset_selected", "_selected_action": [broken.pk]}
+    page = admin_client.post(list_url("languagemodel"), sent, follow=True).content.decode()
+    assert "1 model will be asked again." in page
+    assert "failing" not in page
+
+
+def test_a_model_is_asked_again_from_its_page(admin_client: Client, broken: LanguageModel) -> None:
+    admin_client.post(change_url(broken), {**MODEL, "bots_languagemodel_reset_this": "1"})
+    assert not ModelHealth.objects.exists()
 
 
 def rules(*rows: tuple[list[str], list[LanguageModel], int | str], initial: int = 0) -> dict[str, Any]:

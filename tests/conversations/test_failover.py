@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 from django.utils import timezone
 
+from bots import health
 from bots.llms.continuing import GO_ON
 from bots.models import LanguageModel, ModelHealth, Robot, RuleModel
 from conversations import turns
@@ -247,3 +248,14 @@ def test_a_model_that_rests_for_long_is_not_waited_for(hear: Hear, cloud: Cloud,
     assert cloud.shown() == ["Sorry.", "Sorry."]
     assert len(silent.exchanges) == 1
     assert "left alone" in Turn.objects.order_by("-id")[0].error
+
+
+def test_a_model_that_fails_too_often_is_not_asked_for_a_while(hear: Hear, cloud: Cloud, add: Add) -> None:
+    down = add(failing("500 Internal Server Error", "oops"))
+    add(saying("All well."))
+
+    for number in range(1, health.MIN_FAILURES + 4):
+        turns.answer(hear("hello", id_=str(number)).pk)
+
+    assert len(down.exchanges) == health.MIN_FAILURES
+    assert set(cloud.shown()) == {"All well."}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bots.errors import ModelBusy, ModelError, ModelRefused, ModelUnreachable
+from bots.errors import ModelBusy, ModelDenied, ModelError, ModelRefused, ModelUnreachable
 from bots.llms.failures import read_retry_after, tidy
 from tests.bots.llms.conftest import API_KEY, HELLO, Providers, endpoint_at
 from tests.bots.llms.provider import DONE, ended, event, failing, said, saying, sending
@@ -28,24 +28,24 @@ def error_of(providers: Providers, answer: object) -> ModelError:
     "status, body, kind, code",
     [
         (429, openai_error("rate_limit_exceeded", "requests"), ModelBusy, "rate_limit_exceeded"),
-        (429, openai_error(None, "insufficient_quota"), ModelRefused, "insufficient_quota"),
-        (429, openai_error("insufficient_quota", "insufficient_quota"), ModelRefused, "insufficient_quota"),
+        (429, openai_error(None, "insufficient_quota"), ModelDenied, "insufficient_quota"),
+        (429, openai_error("insufficient_quota", "insufficient_quota"), ModelDenied, "insufficient_quota"),
         (429, openai_error("slow_down"), ModelBusy, "slow_down"),
         (503, openai_error("server_is_overloaded"), ModelBusy, "server_is_overloaded"),
-        (401, openai_error("invalid_api_key", "invalid_request_error"), ModelRefused, "invalid_api_key"),
+        (401, openai_error("invalid_api_key", "invalid_request_error"), ModelDenied, "invalid_api_key"),
         (400, openai_error(None, "invalid_request_error"), ModelRefused, "invalid_request_error"),
         (500, openai_error(None, "server_error"), ModelUnreachable, "server_error"),
-        (402, openai_error("invalid_request_error", "unknown_error"), ModelRefused, "invalid_request_error"),
+        (402, openai_error("invalid_request_error", "unknown_error"), ModelDenied, "invalid_request_error"),
         (429, openai_error("RateLimitExceeded.EndpointRPM"), ModelBusy, "RateLimitExceeded.EndpointRPM"),
-        (404, openai_error("InvalidEndpointOrModel.None"), ModelRefused, "InvalidEndpointOrModel.None"),
-        (403, openai_error("AccountOverdueError"), ModelRefused, "AccountOverdueError"),
+        (404, openai_error("InvalidEndpointOrModel.None"), ModelDenied, "InvalidEndpointOrModel.None"),
+        (403, openai_error("AccountOverdueError"), ModelDenied, "AccountOverdueError"),
         (429, openai_error("Throttling.RateQuota"), ModelBusy, "Throttling.RateQuota"),
         (400, openai_error("data_inspection_failed"), ModelRefused, "data_inspection_failed"),
         (429, openai_error("1302"), ModelBusy, "1302"),
-        (429, openai_error("1113"), ModelRefused, "1113"),
-        (429, openai_error("1308"), ModelRefused, "1308"),
-        (401, openai_error("1002"), ModelRefused, "1002"),
-        (429, openai_error("", "exceeded_current_quota_error"), ModelRefused, "exceeded_current_quota_error"),
+        (429, openai_error("1113"), ModelDenied, "1113"),
+        (429, openai_error("1308"), ModelDenied, "1308"),
+        (401, openai_error("1002"), ModelDenied, "1002"),
+        (429, openai_error("", "exceeded_current_quota_error"), ModelDenied, "exceeded_current_quota_error"),
         (429, openai_error(None, "rate_limit_reached_error"), ModelBusy, "rate_limit_reached_error"),
         (400, openai_error(400, "exceed_context_size_error"), ModelRefused, "400"),
         (451, openai_error(None, "censored"), ModelRefused, "censored"),
@@ -57,7 +57,7 @@ def error_of(providers: Providers, answer: object) -> ModelError:
         (408, "", ModelUnreachable, "408"),
         (400, {"base_resp": {"status_code": 2013, "status_msg": "params"}}, ModelRefused, "2013"),
         (200, {"base_resp": {"status_code": 1002, "status_msg": "rate limit"}}, ModelBusy, "1002"),
-        (200, {"base_resp": {"status_code": 1004, "status_msg": "key"}}, ModelRefused, "1004"),
+        (200, {"base_resp": {"status_code": 1004, "status_msg": "key"}}, ModelDenied, "1004"),
         (200, {"base_resp": {"status_code": 1024, "status_msg": "internal"}}, ModelUnreachable, "1024"),
         (200, openai_error("1301"), ModelRefused, "1301"),
         (200, openai_error(None, "invalid_request_error"), ModelRefused, "invalid_request_error"),
@@ -85,7 +85,7 @@ def test_errors_are_told_apart(
         (openai_error("RateLimitExceeded.EndpointTPMExceeded", "TooManyRequests"), ModelBusy),
         (openai_error(None, "invalid_request_error"), ModelRefused),
         ({"error": "out of memory"}, ModelUnreachable),
-        ({"choices": [], "base_resp": {"status_code": 1008, "status_msg": "balance"}}, ModelRefused),
+        ({"choices": [], "base_resp": {"status_code": 1008, "status_msg": "balance"}}, ModelDenied),
         ({"code": 10007, "message": "busy", "sid": "cht1"}, ModelBusy),
     ],
 )
