@@ -51,7 +51,7 @@ MODEL = {
 ROBOT = {
     "nickname": "Ada", "avatar_url": "", "persona": "You are Ada.", "reply_mode": "stream",
     "merge_window_ms": "500", "fallback": "Sorry.", "history_messages": "20", "history_tokens": "4000",
-    "enabled": "on",
+    "groups": "mentions", "enabled": "on",
 }  # fmt: skip
 
 
