@@ -228,13 +228,23 @@ class Delivery:
 
     def _receipt_of_earlier_send(self) -> Receipt | None:
         """The vendor's word on a send whose answer was lost, once a plain repeat is no longer harmless."""
+        if not self._is_doubtful:
+            return None
+        if receipt := self._receipt_by_echo():
+            return receipt
         age_s = (timezone.now() - self.message.created_at).total_seconds()
-        if not self._is_doubtful or age_s < self.vendor.repeat_window_s:
+        if age_s < self.vendor.repeat_window_s:
             return None
         try:
             return self.vendor.find_sent(self._outgoing(is_finished=False))
         except Unsupported:
             return None
+
+    def _receipt_by_echo(self) -> Receipt | None:
+        """What the vendor's echo of the message has told meanwhile (`storing.confirm`)."""
+        row = Message.objects.values_list("vendor_message_id", "happened_at").get(pk=self.message.pk)
+        release_connection()
+        return Receipt(vendor_message_id=row[0], sent_at=row[1]) if row[0] else None
 
     def _edit(self, text: str, *, is_finished: bool) -> None:
         if self.vendor.grows_by_increments and self._is_pending and text != self.message.text:

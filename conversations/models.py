@@ -323,6 +323,12 @@ class Message(models.Model):
             models.Index(fields=["conversation", "-id"], name="message_latest"),
             # The admin's "what failed".
             models.Index(fields=["-id"], condition=Q(state="failed"), name="message_failed"),
+            # What the vendor's echo of a message may still tell something of.
+            models.Index(
+                fields=["conversation"],
+                condition=Q(state__in=["sending", "finishing", "failed"]),
+                name="message_unconfirmed",
+            ),
             # What a turn has still to claim.
             models.Index(
                 fields=["conversation"],

@@ -7,7 +7,7 @@ waiting.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,7 +16,7 @@ from django.db import transaction
 
 from bots.clients import vendor_for
 from bots.errors import CallbackMalformed
-from bots.events import Event, Ignored, Interrupted, MessageReceived
+from bots.events import Event, Ignored, Interrupted, MessageReceived, MessageSent
 from bots.models import Robot, VendorAccount
 from bots.text import clean_json
 from bots.vendors.base import IncomingCallback, Vendor
@@ -145,7 +145,10 @@ def _interrupt(arrival: Arrival) -> None:
                 ownership.interrupt(conversation, vendor_message_id=event.vendor_message_id)
 
 
-def _keep(callbacks: Sequence[Callback], events: Iterable[tuple[VendorAccount, Event]]) -> None:
+def _keep(callbacks: Sequence[Callback], events: Sequence[tuple[VendorAccount, Event]]) -> None:
     heard = [(account, event) for account, event in events if isinstance(event, MessageReceived)]
+    echoes = [(account, event) for account, event in events if isinstance(event, MessageSent)]
     with transaction.atomic():
         tasks.defer_answers(storing.store(callbacks, mentions.settle(heard)))
+        if echoes:
+            storing.confirm(echoes)

@@ -17,7 +17,7 @@ from django.db import connection
 from django.db.models import Model
 from psycopg import sql
 
-from bots.events import Content, MessageReceived
+from bots.events import Content, MessageReceived, MessageSent
 from bots.models import VendorAccount
 from conversations.models import Callback, Conversation, Message, Turn
 
@@ -89,6 +89,40 @@ RETURNING conversation_id
 """
 
 
+# What `Delivery` would have noted of the answer to the call, had it come.  A growing message that is known
+# to be there is not finished by that; one that was given up with its turn stays so until its last frame
+# shows.  The rows are locked in one order, as copies of an echo may be under way in several batches.
+CONFIRM: Final = """
+WITH told AS (
+    SELECT message.id, echo.vendor_message_id, echo.happened_at,
+           echo.is_finished OR message.is_error OR NOT message.is_stream AS is_whole
+    FROM json_to_recordset(%(echoes)s) AS echo (
+        account_id bigint, robot text, address_kind text, address text, vendor_message_id text, key bigint,
+        happened_at timestamptz, is_finished boolean
+    )
+    JOIN bots_robot AS robot ON robot.account_id = echo.account_id AND robot.user_id = echo.robot
+    JOIN conversations_conversation AS place
+    ON (place.robot_id, place.kind, place.peer_id) = (robot.id, echo.address_kind, echo.address)
+    JOIN conversations_message AS message ON message.conversation_id = place.id
+    AND CASE WHEN message.vendor_message_id IS NULL THEN message.key = echo.key
+             ELSE message.vendor_message_id = echo.vendor_message_id END
+    WHERE message.state IN ('sending', 'finishing', 'failed')
+    ORDER BY message.id
+    FOR UPDATE OF message
+)
+UPDATE conversations_message AS message SET
+    vendor_message_id = told.vendor_message_id,
+    happened_at = told.happened_at,
+    accepted = length(message.text),
+    error = CASE WHEN told.is_whole THEN '' ELSE message.error END,
+    state = CASE WHEN told.is_whole THEN 'delivered'
+                 WHEN message.state = 'sending' THEN 'streaming'
+                 ELSE message.state END
+FROM told
+WHERE message.id = told.id AND (told.is_whole OR message.vendor_message_id IS NULL)
+"""
+
+
 def store(callbacks: Sequence[Callback], heard: Sequence[tuple[VendorAccount, MessageReceived]]) -> list[int]:
     """Store unsaved callbacks, and put messages into their conversations; → those conversations in which
     a turn was queued for it and needs a job.  For use inside a transaction."""
@@ -100,6 +134,14 @@ def store(callbacks: Sequence[Callback], heard: Sequence[tuple[VendorAccount, Me
         cursor.execute(NO_TABLE_SCANS)
         cursor.execute(_statement(), documents)
         return [conversation_id for (conversation_id,) in cursor.fetchall()]
+
+
+def confirm(echoes: Sequence[tuple[VendorAccount, MessageSent]]) -> int:
+    """Note that the vendor has these messages of ours, where that is not known yet; → of how many.  For use
+    behind `store`, in its transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(CONFIRM, {"echoes": as_json([_echo(account, event) for account, event in echoes])})
+        return int(cursor.rowcount)
 
 
 def as_json(rows: list[dict[str, Any]]) -> str:
@@ -124,6 +166,19 @@ def _event(account: VendorAccount, event: MessageReceived) -> dict[str, Any]:
         "happened_at": event.happened_at,
         "rank": event.order,
         "mentions": event.mentions,
+    }
+
+
+def _echo(account: VendorAccount, event: MessageSent) -> dict[str, Any]:
+    return {
+        "account_id": account.pk,
+        "robot": event.robot_id,
+        "address_kind": event.conversation.kind,
+        "address": event.conversation.id,
+        "vendor_message_id": event.vendor_message_id,
+        "key": event.key,
+        "happened_at": event.happened_at,
+        "is_finished": event.is_finished,
     }
 
 

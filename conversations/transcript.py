@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from bots.clients import vendor_for
-from bots.events import MessageReceived
+from bots.events import MessageReceived, MessageSent, Said
 from bots.vendors.config import is_web_address
 from conversations import receiving
 from conversations.models import Callback, Conversation, Message, ModelCall, Turn
@@ -126,7 +126,7 @@ def is_link(url: str) -> bool:
     return is_web_address(url.partition("?")[0].partition("#")[0])
 
 
-def place_of(event: MessageReceived) -> Q:
+def place_of(event: Said) -> Q:
     """Where its message is kept; one of a group is kept for each robot."""
     place = Q(
         vendor_message_id=event.vendor_message_id,
@@ -144,7 +144,7 @@ def messages_of(callback: Callback) -> list[Message]:
     events, _state, _note = receiving.read_events(vendor, receiving.as_it_came(callback))
     told = Q()
     for event in events:
-        if isinstance(event, MessageReceived):
+        if isinstance(event, MessageReceived | MessageSent):
             told |= place_of(event)
     messages = Message.objects.filter(told, conversation__robot__account=callback.account)
     return list(messages.select_related("turn")) if told else []

@@ -17,6 +17,7 @@ from bots.events import (
     Ignored,
     Interrupted,
     MessageReceived,
+    MessageSent,
     OutgoingMessage,
     Receipt,
     RobotProfile,
@@ -89,6 +90,19 @@ class StandIn(Vendor):
                     robot_id=body["to"],
                     conversation=Address(kind="peer", id=body["from"]),
                     vendor_message_id=body["message_id"],
+                )
+            ]
+        if body["kind"] == "echo":
+            return [
+                MessageSent(
+                    event_id=body["id"],
+                    happened_at=happened_at,
+                    raw=body,
+                    robot_id=body["from"],
+                    conversation=Address(kind="peer", id=body["to"]),
+                    vendor_message_id=body["message_id"],
+                    key=body["key"],
+                    is_finished=body["is_finished"],
                 )
             ]
         if body["kind"] != "message":
@@ -193,6 +207,14 @@ def interrupt_body(
     return json.dumps(
         {"kind": "interrupt", "id": id_, "message_id": message_id, "from": sender, "to": to}
     ).encode()
+
+
+def echo_body(
+    key: int, *, message_id: str = "v1", to: str = "alice", sender: str = "ada", is_finished: bool = True
+) -> bytes:
+    """What the cloud tells of a robot's message."""
+    told = {"kind": "echo", "id": f"echo-{message_id}-{is_finished}", "message_id": message_id}
+    return json.dumps({**told, "from": sender, "to": to, "key": key, "is_finished": is_finished}).encode()
 
 
 def incoming(body: bytes, *, secret: str = "s3cret") -> IncomingCallback:

@@ -14,9 +14,22 @@ from typing import Final
 from django.utils.crypto import constant_time_compare
 
 from bots.errors import CallbackMalformed, CallbackRejected
-from bots.events import Address, Content, Custom, Event, File, Ignored, Image, MessageReceived, Text, Voice
+from bots.events import (
+    Address,
+    Content,
+    Custom,
+    Event,
+    File,
+    Ignored,
+    Image,
+    MessageReceived,
+    MessageSent,
+    Text,
+    Voice,
+)
 from bots.vendors.base import IncomingCallback
 from bots.vendors.easemob.config import EasemobConfig
+from bots.vendors.easemob.protocol import key_of
 from bots.vendors.reading import Fields
 
 # The signature covers neither body nor address, so it is good for a short while only …
@@ -80,7 +93,8 @@ def read(callback: IncomingCallback) -> list[Event]:
     """Raises CallbackMalformed when a field that must be there is missing or has the wrong type."""
     if reason := _reason_to_ignore(callback):
         return [ignored(callback, reason)]
-    return [read_message(callback)]
+    key = key_of(callback.json)
+    return [read_message(callback) if key is None else read_sent(callback, key)]
 
 
 def command_in(payload: Fields) -> str:
@@ -123,6 +137,24 @@ def read_message(callback: IncomingCallback) -> MessageReceived:
         sender_id=sender_id,
         content=read_payload(body.object("payload")),
         vendor_message_id=body.id("msg_id", longest=LONGEST_ID),
+    )
+
+
+def read_sent(callback: IncomingCallback, key: int) -> MessageSent:
+    """A message of ours, which is told of where the rule has messages of REST too.
+
+    No callback tells of streams.
+    """
+    body = Fields(callback.json)
+    return MessageSent(
+        event_id=delivery_id(callback),
+        happened_at=body.time("timestamp", per_second=1000),
+        raw=callback.json,
+        robot_id=body.id("from").lower(),
+        conversation=Address(kind="peer", id=body.id("to").lower()),
+        vendor_message_id=body.id("msg_id", longest=LONGEST_ID),
+        key=key,
+        is_finished=True,
     )
 
 

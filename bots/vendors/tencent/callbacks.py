@@ -27,6 +27,8 @@ from bots.events import (
     Image,
     Interrupted,
     MessageReceived,
+    MessageSent,
+    Said,
     Text,
     Voice,
 )
@@ -34,7 +36,7 @@ from bots.text import clean_json
 from bots.vendors.base import IncomingCallback
 from bots.vendors.reading import Fields
 from bots.vendors.tencent.config import TencentConfig
-from bots.vendors.tencent.protocol import CHATBOT_PLUGIN, INTERRUPT, ROBOT_PREFIX, STREAM
+from bots.vendors.tencent.protocol import CHATBOT_PLUGIN, INTERRUPT, ROBOT_PREFIX, STREAM, key_of
 
 FRESH_FOR: Final = timedelta(seconds=60)  # 269/32431
 LONGEST_COMMAND: Final = 100
@@ -90,7 +92,7 @@ def read(callback: IncomingCallback) -> list[Event]:
     return [read_body(callback)]
 
 
-def read_message(callback: IncomingCallback) -> MessageReceived | Interrupted | Ignored:
+def read_message(callback: IncomingCallback) -> Said | Interrupted | Ignored:
     """Both commands tell of a message that was sent, in the same words.
 
     When an app has both switched on, they come with the same MsgKey.  Which accounts besides `@RBT#…`
@@ -100,10 +102,10 @@ def read_message(callback: IncomingCallback) -> MessageReceived | Interrupted | 
     sender_id, receiver_id = body.id("From_Account"), body.id("To_Account")
     if sender_id == receiver_id:
         return ignored(callback, "written to oneself")
-    if sender_id.startswith(ROBOT_PREFIX):
-        return ignored(callback, "written by a robot")
     if result := body.number("SendMsgResult", 0):
         return ignored(callback, f"not delivered (SendMsgResult {result})")
+    if sender_id.startswith(ROBOT_PREFIX):
+        return read_sent(body, delivery_id(callback), time_field="MsgTime")
     elements = body.objects("MsgBody")
     if signal := signal_in(elements):
         return read_signal(callback, signal)
@@ -146,6 +148,20 @@ def read_group_message(callback: IncomingCallback) -> MessageReceived | Ignored:
         vendor_message_id=str(number),
         order=number,
         mentions=tuple(body.texts("AtRobots_Account", [])),  # @all mentions no robot
+    )
+
+
+def read_sent(message: Fields, event_id: str, *, time_field: str) -> MessageSent:
+    """A robot's message, as a callback or the history tells it."""
+    return MessageSent(
+        event_id=event_id,
+        happened_at=message.time(time_field),
+        raw=dict(message.source),
+        robot_id=message.id("From_Account"),
+        conversation=Address(kind="peer", id=message.id("To_Account")),
+        vendor_message_id=message.id("MsgKey", longest=100),
+        key=key_of(message.number("MsgSeq"), message.number("MsgRandom")),
+        is_finished=all(map(is_finished, message.objects("MsgBody"))),
     )
 
 

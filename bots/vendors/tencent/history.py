@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from bots.events import Address, MessageReceived, MessageSent, Said
+from bots.events import Address, MessageReceived, Said
 from bots.vendors.reading import Fields
-from bots.vendors.tencent import callbacks, protocol
+from bots.vendors.tencent import callbacks
 
 RECALLED: Final = 8  # a bit of `MsgFlagBits`
 
@@ -16,7 +16,8 @@ def read_record(record: Fields, robot_id: str) -> Said | None:
     if record.number("MsgFlagBits", 0) & RECALLED:
         return None
     if record.id("From_Account") == robot_id:
-        return read_sent(record, robot_id, user_id=record.id("To_Account"), time_field="MsgTimeStamp")
+        event_id = f"history|{record.id('MsgKey', longest=100)}"
+        return callbacks.read_sent(record, event_id, time_field="MsgTimeStamp")
     return read_received(record, robot_id)
 
 
@@ -35,18 +36,4 @@ def read_received(record: Fields, robot_id: str) -> MessageReceived | None:
         content=callbacks.read_content(record, elements),
         vendor_message_id=key,
         order=record.number("MsgSeq"),
-    )
-
-
-def read_sent(record: Fields, robot_id: str, *, user_id: str, time_field: str) -> MessageSent:
-    key = record.id("MsgKey", longest=100)
-    return MessageSent(
-        event_id=f"history|{key}",
-        happened_at=record.time(time_field),
-        raw=dict(record.source),
-        robot_id=robot_id,
-        conversation=Address(kind="peer", id=user_id),
-        vendor_message_id=key,
-        key=protocol.key_of(record.number("MsgSeq"), record.number("MsgRandom")),
-        is_finished=all(map(callbacks.is_finished, record.objects("MsgBody"))),
     )

@@ -27,6 +27,8 @@ from bots.events import (
     Image,
     JSONDict,
     MessageReceived,
+    MessageSent,
+    Said,
     Text,
     Voice,
 )
@@ -34,7 +36,7 @@ from bots.text import clean_json
 from bots.vendors.base import IncomingCallback
 from bots.vendors.reading import Fields
 from bots.vendors.zego.config import ZegoConfig
-from bots.vendors.zego.protocol import ROBOT_PREFIX
+from bots.vendors.zego.protocol import ROBOT_PREFIX, is_finished, key_in, message_id
 
 # Callbacks are repeated for a good minute after the first failure, and it is not documented whether a repeat
 # is signed anew: as long as ZEGO itself accepts signatures for.
@@ -119,7 +121,7 @@ def read(callback: IncomingCallback) -> list[Event]:
     return [read_body(callback)]
 
 
-def read_message(callback: IncomingCallback) -> MessageReceived | Ignored:
+def read_message(callback: IncomingCallback) -> Said | Ignored:
     """`send_msg` and `bot_msg` tell of a message in the same words.
 
     When an app has both switched on, they come with the same msg_id.
@@ -128,6 +130,8 @@ def read_message(callback: IncomingCallback) -> MessageReceived | Ignored:
     if reason := reason_to_ignore(body):
         return ignored(callback, reason)
     sender_id = body.id("from_user_id")
+    if sender_id.startswith(ROBOT_PREFIX):
+        return read_sent(callback, body)
     return MessageReceived(
         event_id=delivery_id(callback),
         happened_at=time_of(body, "msg_time"),
@@ -141,9 +145,29 @@ def read_message(callback: IncomingCallback) -> MessageReceived | Ignored:
     )
 
 
+def read_sent(callback: IncomingCallback, body: Fields) -> MessageSent:
+    """A robot's message, or an edit of one, which is told of in the same words.
+
+    Through the server API the receiver stands in `user_list` only.
+    """
+    receivers = body.objects("user_list", [])
+    user_id = receivers[0].id("UserId") if receivers else body.id("conv_id")
+    payload = body.text("payload", "")
+    return MessageSent(
+        event_id=delivery_id(callback),
+        happened_at=time_of(body, "msg_time"),
+        raw=body_of(callback),
+        robot_id=body.id("from_user_id"),
+        conversation=Address(kind="peer", id=user_id),
+        vendor_message_id=message_id(body.any_id("msg_id", longest=60), body.number("msg_seq")),
+        key=key_in(payload),
+        is_finished=is_finished(payload),
+    )
+
+
 def reason_to_ignore(body: Fields) -> str | None:
     if body.id("from_user_id").startswith(ROBOT_PREFIX):
-        return "written by a robot"
+        return reason_to_ignore_robot(body)
     # `bot_msg` has no `source`; like all messages of the server API, its own has no `conv_id`.
     has_no_place = not body.text("conv_id", "") and "user_list" in body.source
     if body.number("source", 0) == FROM_SERVER or has_no_place:
@@ -151,6 +175,17 @@ def reason_to_ignore(body: Fields) -> str | None:
     if result := body.number("send_result", 0):
         return f"not delivered (send_result {result})"
     return reason_of_place(body.number("conv_type"), body.text("conv_id"))
+
+
+def reason_to_ignore_robot(body: Fields) -> str | None:
+    if result := body.number("send_result", 0):
+        return f"not delivered (send_result {result})"
+    if body.number("conv_type") != PEER:
+        return "written by a robot, not one-to-one"
+    # Of a message to several users at once neither is told; we send none.
+    if not body.source.get("msg_id") or body.source.get("msg_seq") is None:
+        return "written by a robot, without its numbers"
+    return None
 
 
 def reason_of_place(conv_type: int, conv_id: str) -> str | None:
@@ -276,7 +311,7 @@ MEDIA: Final[dict[int, Callable[[Fields], Content]]] = {
     100: read_merged,
 }
 
-READERS: Final[dict[str, Callable[[IncomingCallback], MessageReceived | Ignored]]] = {
+READERS: Final[dict[str, Callable[[IncomingCallback], Said | Ignored]]] = {
     "send_msg": read_message,
     "bot_msg": read_message,
 }

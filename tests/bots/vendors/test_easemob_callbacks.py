@@ -7,7 +7,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bots.errors import CallbackMalformed, CallbackRejected
-from bots.events import Content, Custom, File, Ignored, Image, MessageReceived, Text, Voice
+from bots.events import (
+    Address,
+    Content,
+    Custom,
+    File,
+    Ignored,
+    Image,
+    MessageReceived,
+    MessageSent,
+    Text,
+    Voice,
+)
 from bots.vendors.base import Vendor
 from bots.vendors.config import read_config
 from bots.vendors.easemob import Easemob, EasemobConfig
@@ -65,7 +76,7 @@ def easemob() -> Vendor:
 def test_every_recorded_body_is_tried() -> None:
     recorded = {path.stem for path in CASE.folder.glob("*.json")}
 
-    assert recorded == set(MESSAGES) | set(IGNORED) | set(MALFORMED)
+    assert recorded == {*MESSAGES, *IGNORED, *MALFORMED, "own_reply"}
 
 
 @pytest.mark.parametrize("name", MESSAGES)
@@ -75,6 +86,23 @@ def test_message(easemob: Vendor, name: str) -> None:
     assert isinstance(event, MessageReceived)
     assert (event.content, event.robot_id, event.sender_id) == (MESSAGES[name], "ada", "user1")
     assert (event.vendor_message_id, event.happened_at) == ("1499696395467098072", NOW)
+
+
+def test_message_of_ours(easemob: Vendor) -> None:
+    callback = CASE.callback("own_reply")
+
+    assert easemob.read(callback) == [
+        MessageSent(
+            event_id=easemob.delivery_id(callback),
+            happened_at=NOW,
+            raw=callback.json,
+            robot_id="ada",
+            conversation=Address(kind="peer", id="user1"),
+            vendor_message_id="1499696395467098073",
+            key=4611686018427387904,
+            is_finished=True,
+        )
+    ]
 
 
 @pytest.mark.parametrize("name", IGNORED)

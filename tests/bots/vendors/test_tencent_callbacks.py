@@ -16,11 +16,14 @@ from bots.events import (
     Image,
     Interrupted,
     MessageReceived,
+    MessageSent,
     Text,
     Voice,
 )
+from bots.keys import new_key
 from bots.vendors.base import IncomingCallback
 from bots.vendors.tencent import Tencent, TencentConfig
+from bots.vendors.tencent.protocol import sequence_of
 from tests.bots.vendors.cases import NOW
 from tests.bots.vendors.tencent.case import CASE, SDK_APP_ID
 
@@ -72,8 +75,6 @@ IGNORED = {
     "group__by_robot": "written by a robot",
     "group__topic": "written in a topic of a community",
     "group__interrupt": "signal of a chatbot plugin",
-    "after_send__own_reply": "written by a robot",
-    "other_robot": "written by a robot",
     "to_oneself": "written to oneself",
     "after_send__failed": "not delivered (SendMsgResult 20006)",
     "custom__welcome_request": "signal of a chatbot plugin",
@@ -81,6 +82,11 @@ IGNORED = {
 }
 
 INTERRUPTS = ["custom__interrupt", "custom__interrupt_as_text", "custom__interrupt_stored"]
+
+SENT = {  # and by which robot to whom
+    "after_send__own_reply": ("@RBT#001", "user1"),
+    "other_robot": ("@RBT#002", "@RBT#001"),
+}
 
 MALFORMED = {
     "malformed__group_without_number": "MsgSeq is missing",
@@ -137,6 +143,25 @@ def test_interrupt(name: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", SENT)
+def test_message_of_a_robot(name: str) -> None:
+    robot_id, user_id = SENT[name]
+    incoming = CASE.callback(name)
+
+    assert vendor().read(incoming) == [
+        MessageSent(
+            event_id=vendor().delivery_id(incoming),
+            happened_at=SENT_AT,
+            raw=incoming.json,
+            robot_id=robot_id,
+            conversation=Address(kind="peer", id=user_id),
+            vendor_message_id=KEY,
+            key=None,
+            is_finished=True,
+        )
+    ]
+
+
 @pytest.mark.parametrize("key", [None, "", 7, ["1_2_3"], "1" * 101])
 def test_interrupt_without_a_usable_key_is_for_whatever_grows(key: object) -> None:
     data = json.dumps({"chatbotPlugin": 2, "src": 22, "msgKey": key})
@@ -146,6 +171,15 @@ def test_interrupt_without_a_usable_key_is_for_whatever_grows(key: object) -> No
 
     assert isinstance(event, Interrupted)
     assert event.vendor_message_id is None
+
+
+def test_message_of_ours_is_known_by_its_key() -> None:
+    key = new_key()
+    seq, random = sequence_of(key)
+    (event,) = vendor().read(changed("after_send__own_reply", MsgSeq=seq, MsgRandom=random))
+
+    assert isinstance(event, MessageSent)
+    assert event.key == key
 
 
 @pytest.mark.parametrize("name", MESSAGES)
@@ -225,6 +259,7 @@ def test_every_recorded_body_is_tried() -> None:
         *MESSAGES,
         *GROUP_MESSAGES,
         *INTERRUPTS,
+        *SENT,
         *IGNORED,
         *MALFORMED,
         *with_tests_of_their_own,

@@ -8,7 +8,18 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from bots.errors import CallbackMalformed, CallbackRejected
-from bots.events import Address, Content, Custom, File, Ignored, Image, MessageReceived, Text, Voice
+from bots.events import (
+    Address,
+    Content,
+    Custom,
+    File,
+    Ignored,
+    Image,
+    MessageReceived,
+    MessageSent,
+    Text,
+    Voice,
+)
 from bots.vendors.base import IncomingCallback
 from bots.vendors.zego import Zego, ZegoConfig
 from tests.bots.vendors.cases import NOW
@@ -41,8 +52,6 @@ MESSAGES: dict[str, Content] = {
 }
 
 IGNORED = {
-    "own_reply": "written by a robot",
-    "bot_msg__by_robot": "written by a robot",
     "through_server": "sent through the server API",
     "bot_msg__through_server": "sent through the server API",
     "failed": "not delivered (send_result 660500004)",
@@ -53,6 +62,8 @@ IGNORED = {
     "unknown_event": "nothing to do on user_action",
     "unknown_event__milliseconds": "nothing to do on group_create",
 }
+
+SENT = {"own_reply": "1152921504606847000/8", "bot_msg__by_robot": "1152921504606846977/7"}
 
 MALFORMED = {
     "malformed__without_id": "msg_id is missing",
@@ -80,6 +91,46 @@ def incoming(body: bytes, *, received_at: datetime = NOW) -> IncomingCallback:
 def changed(name: str, **fields: object) -> IncomingCallback:
     """A recorded body, signed, with fields that are not as they should be."""
     return incoming(json.dumps({**CASE.callback(name).json, **fields}).encode())
+
+
+@pytest.mark.parametrize("name", SENT)
+def test_message_of_a_robot(name: str) -> None:
+    callback = CASE.callback(name)
+
+    assert vendor().read(callback) == [
+        MessageSent(
+            event_id=vendor().delivery_id(callback),
+            happened_at=SENT_AT,
+            raw=callback.json,
+            robot_id="@RBT#001",
+            conversation=Address(kind="peer", id="user1"),
+            vendor_message_id=SENT[name],
+            key=None,
+            is_finished=True,
+        )
+    ]
+
+
+@pytest.mark.parametrize("is_finished", [True, False])
+def test_message_of_ours_is_known_by_its_key(is_finished: bool) -> None:
+    payload = json.dumps({"parley": {"key": "7", "is_finished": is_finished}})
+    (event,) = vendor().read(changed("own_reply", payload=payload))
+
+    assert isinstance(event, MessageSent)
+    assert (event.key, event.is_finished) == (7, is_finished)
+
+
+@pytest.mark.parametrize("fields, reason", [
+    ({"send_result": 660500004}, "not delivered (send_result 660500004)"),
+    ({"conv_type": 2}, "written by a robot, not one-to-one"),
+    ({"msg_id": "", "user_list": []}, "written by a robot, without its numbers"),
+    ({"msg_seq": None}, "written by a robot, without its numbers"),
+])  # fmt: skip
+def test_message_of_a_robot_that_confirms_nothing(fields: dict[str, object], reason: str) -> None:
+    (event,) = vendor().read(changed("own_reply", **fields))
+
+    assert isinstance(event, Ignored)
+    assert event.reason == reason
 
 
 @pytest.mark.parametrize("name", MESSAGES)
@@ -119,7 +170,7 @@ def test_what_cannot_be_read_says_why(name: str) -> None:
 def test_every_recorded_body_is_tried() -> None:
     recorded = {path.stem for path in CASE.folder.glob("*.json")}
 
-    assert recorded == {*MESSAGES, *IGNORED, *MALFORMED, "text__without_sequence"}
+    assert recorded == {*MESSAGES, *SENT, *IGNORED, *MALFORMED, "text__without_sequence"}
 
 
 def test_sequence_may_be_missing() -> None:
