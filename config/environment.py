@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from zoneinfo import available_timezones
 
 import environ
 
@@ -50,6 +51,13 @@ class Environment:
             if choice.lower() == word.lower():
                 return choice
         raise WrongValue(name, f"{word!r} is not one of {', '.join(choices)}")
+
+    def zone(self, name: str, *, default: str) -> str:
+        """A time zone, such as Asia/Shanghai."""
+        word = self.text(name, default=default)
+        if word not in available_timezones():
+            raise WrongValue(name, f"{word!r} is not a time zone such as Asia/Shanghai")
+        return word
 
     def address(self, name: str) -> str:
         """A web address without a slash at its end; "" where none is given."""

@@ -26,6 +26,8 @@ from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     ChoicesDropdownFilter,
+    FieldTextFilter,
+    RangeDateFilter,
     RangeDateTimeFilter,
     RelatedDropdownFilter,
 )
@@ -33,13 +35,14 @@ from unfold.paginator import InfinitePaginator
 
 from bots.theme import ModelAdmin, badge, moment
 from conversations import receiving, transcript
-from conversations.models import Callback, Conversation, EndUser, Message, ModelCall, Turn
+from conversations.models import Callback, Conversation, EndUser, Message, ModelCall, Spend, Turn
 
 PREVIEW_CHARACTERS = 120
 TURN_COLOURS = {
     "done": "success",
     "failed": "danger",
     "stopped": "warning",
+    "blocked": "warning",
     "taken_over": "warning",
 } | dict.fromkeys(("waiting", "thinking", "speaking"), "info")
 MESSAGE_COLOURS = {"delivered": "success", "failed": "danger", "sending": "info", "streaming": "info"}
@@ -64,7 +67,7 @@ class HistoryAdmin(ModelAdmin):
     list_filter_submit = True
     list_fullwidth = True
     list_disable_select_all = True
-    ordering = ("-id",)
+    ordering: ClassVar[tuple[str, ...]] = ("-id",)
     list_defer: ClassVar[Sequence[str]] = ()  # long columns that the list does without
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -345,6 +348,34 @@ class ModelCallAdmin(HistoryAdmin):
     @admin.display(description=_("error"))
     def show_error(self, call: Any) -> str:
         return str(call.error_preview)
+
+
+@admin.register(Spend)
+class SpendAdmin(HistoryAdmin):
+    list_display = ("day", "scope", "show_name", "account", "show_spent", "show_reserved", "unit")
+    list_display_links = None
+    list_select_related = ("account",)
+    list_filter = (
+        ("account", RelatedDropdownFilter),
+        ("scope", ChoicesDropdownFilter),
+        ("day", RangeDateFilter),
+        ("unit", FieldTextFilter),
+    )
+    search_fields = ("name__startswith",)
+    search_help_text = _("The beginning of a user's or a robot's id.")
+    ordering = ("-day", "-id")
+
+    @admin.display(description=_("id"))
+    def show_name(self, spend: Spend) -> str:
+        return spend.name or str(spend.account)
+
+    @admin.display(description=_("spent"))
+    def show_spent(self, spend: Spend) -> str:
+        return transcript.amount(spend.spent)
+
+    @admin.display(description=_("reserved"))
+    def show_reserved(self, spend: Spend) -> str:
+        return transcript.amount(spend.reserved)
 
 
 def link_to_messages(said: list[Message]) -> str:

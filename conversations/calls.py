@@ -1,7 +1,8 @@
 """The calls a turn makes to models: each stored before it is made, and settled however it ends.
 
-A turn's tokens and cost are those of all its calls.  Each settling adds the difference to what was
-counted for that call before, so it may come twice, even from a worker that was given up for dead.
+A turn's tokens and cost are those of all its calls, and so are those of its user, robot and account
+(`budget`).  Each settling adds the difference to what was counted for that call before, so it may come twice,
+even from a worker that was given up for dead.
 """
 
 from __future__ import annotations
@@ -12,50 +13,35 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from django.db import connection, models
+from django.db import models, transaction
 from django.utils import timezone
 
+from bots.database import release_connection
 from bots.errors import ModelBusy, ModelCancelled, ModelError, ModelRefused, ModelUnreachable
 from bots.llms.base import ReplyStream, Usage
+from bots.llms.tokens import estimate_tokens
 from bots.models import LanguageModel
+from conversations import budget
 from conversations.models import ModelCall, Turn
 
 log = structlog.get_logger(__name__)
 
 ABANDONED_AFTER: Final = timedelta(minutes=1)  # a call that outlives its turn has been cut off long before
-LOST: Final = "the worker was lost; what this took is not known"
+LOST: Final = "the worker was lost; this is what was reserved"
+
+MAX_TOKENS: Final = ("max_tokens", "max_completion_tokens")  # the parameters that limit an answer
 
 # Providers do not charge for what they turned away.
 UNCHARGED: Final = (ModelBusy, ModelRefused, ModelUnreachable)
 
-SETTLE: Final = """
-WITH counted AS (
-    SELECT turn_id, input_tokens, cached_input_tokens, output_tokens, cost FROM conversations_modelcall
-     WHERE id = %(id)s AND outcome IN ('running', 'lost') FOR NO KEY UPDATE
-), settled AS (
-    UPDATE conversations_modelcall
-       SET outcome = %(outcome)s, error = %(error)s, finish_reason = %(finish_reason)s,
-           input_tokens = %(input_tokens)s, cached_input_tokens = %(cached_input_tokens)s,
-           output_tokens = %(output_tokens)s, tokens_are_estimated = %(tokens_are_estimated)s,
-           cost = %(cost)s, first_token_at = %(first_token_at)s, ended_at = %(ended_at)s
-     WHERE id = %(id)s AND EXISTS (SELECT FROM counted)
-)
-UPDATE conversations_turn AS turn
-   SET input_tokens = turn.input_tokens + %(input_tokens)s - counted.input_tokens,
-       cached_input_tokens = turn.cached_input_tokens + %(cached_input_tokens)s - counted.cached_input_tokens,
-       output_tokens = turn.output_tokens + %(output_tokens)s - counted.output_tokens,
-       tokens_are_estimated = turn.tokens_are_estimated OR %(tokens_are_estimated)s,
-       cost = turn.cost
-            + CASE WHEN turn.currency IN ('', %(currency)s) THEN %(cost)s - counted.cost ELSE 0 END,
-       currency = coalesce(nullif(turn.currency, ''), %(currency)s)
-  FROM counted WHERE turn.id = counted.turn_id
-"""
-
 
 @contextmanager
 def recorded(turn: Turn, model: LanguageModel, stream: ReplyStream) -> Iterator[ModelCall]:
-    """Inside, the model may be asked; what that took is stored in the end, however it ends."""
-    call = ModelCall.objects.create(turn=turn, attempt=turn.attempt, model=model, currency=model.currency)
+    """Inside, the model may be asked; what that took is stored in the end, however it ends.
+
+    Raises OverLimit.
+    """
+    call = begin(turn, model, stream)
     try:
         yield call
     except Exception as error:
@@ -67,6 +53,48 @@ def recorded(turn: Turn, model: LanguageModel, stream: ReplyStream) -> Iterator[
     else:
         call.outcome = ModelCall.Outcome.ANSWERED
         settle(call, stream, stream.usage)
+
+
+def begin(turn: Turn, model: LanguageModel, stream: ReplyStream) -> ModelCall:
+    """A call that is about to be made, stored with what it will probably take.  Raises OverLimit."""
+    expected = Usage(input=stream.usage.input, output=output_ahead(model))
+    call = ModelCall(
+        turn=turn,
+        attempt=turn.attempt,
+        model=model,
+        currency=model.currency,
+        reserved_input_tokens=expected.input,
+        reserved_output_tokens=expected.output,
+        reserved_cost=model.cost_of(expected),
+    )
+    with transaction.atomic():
+        budget.reserve(
+            turn,
+            day=call.day,
+            tokens=expected.input + expected.output,
+            cost=call.reserved_cost,
+            currency=call.currency,
+        )
+        call.save()
+    return call
+
+
+def output_ahead(model: LanguageModel) -> int:
+    """How many tokens of an answer to reserve before it begins: no more than it may have."""
+    limits = (model.params.get(name) for name in MAX_TOKENS)
+    return min([budget.AHEAD, *(limit for limit in limits if isinstance(limit, int) and limit > 0)])
+
+
+def metered(stream: ReplyStream, call: ModelCall) -> Iterator[str]:
+    """The model's words, with enough reserved for them.  Counted in memory: a statement for each AHEAD."""
+    written = 0
+    for piece in stream:
+        written += estimate_tokens(piece) if written else estimate_tokens(stream.reasoning + piece)
+        if written > call.reserved_output_tokens:
+            more = written - call.reserved_output_tokens + budget.AHEAD
+            budget.extend(call, tokens=more, cost=call.model.cost_of(Usage(output=more)))
+            release_connection()
+        yield piece
 
 
 def usage_after(error: Exception, stream: ReplyStream) -> Usage:
@@ -92,16 +120,18 @@ def close(call: ModelCall, usage: Usage) -> None:
     call.output_tokens, call.tokens_are_estimated = usage.output, usage.is_estimated
     call.cost = call.model.cost_of(usage)
     call.ended_at = timezone.now()
-    with connection.cursor() as cursor:
-        cursor.execute(SETTLE, {field.attname: getattr(call, field.attname) for field in call._meta.fields})
+    budget.settle(call)
 
 
 def close_lost(calls: models.QuerySet[ModelCall]) -> None:
     """Close calls that nobody makes any more."""
-    for call in calls.select_related("model"):
+    for call in calls.select_related("model", "turn__conversation__robot__account"):
         log.warning("model call lost", model=call.model.slug, turn=call.turn_id, attempt=call.attempt)
         call.outcome, call.error = ModelCall.Outcome.LOST, LOST
-        close(call, Usage())
+        reserved = Usage(
+            input=call.reserved_input_tokens, output=call.reserved_output_tokens, is_estimated=True
+        )
+        close(call, reserved)
 
 
 def of_earlier_attempts(turn: Turn) -> models.QuerySet[ModelCall]:

@@ -55,6 +55,7 @@ def earlier_messages(conversation: Conversation, turn: Turn, *, limit: int) -> l
         .exclude(is_overheard=True, created_at__gt=turn.started_at or timezone.now())
         .exclude(state__in=Message.GONE)
         .exclude(is_error=True)
+        .exclude(turn__state=Turn.State.BLOCKED)
         .select_related("turn")
         .order_by("-id")[:limit]
     )

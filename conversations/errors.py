@@ -2,6 +2,7 @@
 
 ConversationError          nobody raises the base
 ├── Superseded             the conversation, or the turn, is no longer this worker's
+├── OverLimit              a budget is used up
 └── NoModelAnswered        every model of the route failed
 """
 
@@ -18,6 +19,10 @@ class ConversationError(Exception):
 
 class Superseded(ConversationError):
     """The conversation, or the turn, is no longer this worker's: nothing more may be said."""
+
+
+class OverLimit(ConversationError):
+    """What the call would take is over a limit: no model may be asked."""
 
 
 class NoModelAnswered(ConversationError):

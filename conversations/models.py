@@ -135,6 +135,7 @@ class Turn(models.Model):
         DONE = "done", _("done")
         STOPPED = "stopped", _("stopped")
         TAKEN_OVER = "taken_over", _("taken over")
+        BLOCKED = "blocked", _("blocked")
         FAILED = "failed", _("failed")
 
     RUNNING: ClassVar = (State.THINKING, State.SPEAKING)
@@ -235,6 +236,11 @@ class ModelCall(models.Model):
     tokens_are_estimated = models.BooleanField(_("tokens are estimated"), default=False)
     cost = models.DecimalField(_("cost"), max_digits=14, decimal_places=8, default=0)
     currency = models.CharField(_("currency"), max_length=3, blank=True)
+    # What is set aside for it while it runs (`conversations.budget`), and the day that it counts for.
+    reserved_input_tokens = models.PositiveIntegerField(_("input tokens reserved"), default=0)
+    reserved_output_tokens = models.PositiveIntegerField(_("output tokens reserved"), default=0)
+    reserved_cost = models.DecimalField(_("cost reserved"), max_digits=14, decimal_places=8, default=0)
+    day = models.DateField(_("day"), default=timezone.localdate)
     started_at = models.DateTimeField(_("asked"), default=timezone.now)
     first_token_at = models.DateTimeField(_("first token"), null=True)
     ended_at = models.DateTimeField(_("ended"), null=True)
@@ -249,6 +255,46 @@ class ModelCall(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model} {self.get_outcome_display()}"
+
+
+class Spend(models.Model):
+    """What models have taken on one day for a user, a group, a robot or an account."""
+
+    class Scope(models.TextChoices):
+        USER = "peer", _("user")  # these two are kinds of conversations
+        GROUP = "group", _("group")
+        ROBOT = "robot", _("robot")
+        ACCOUNT = "account", _("account")
+
+    TOKENS: ClassVar = "tokens"  # the unit that is no currency
+
+    account = models.ForeignKey(
+        VendorAccount, models.PROTECT, related_name="spending", verbose_name=_("account")
+    )
+    scope = models.CharField(_("for a"), max_length=8, choices=Scope)
+    name = models.CharField(_("id"), max_length=64, blank=True)  # the vendor's; "" for the account itself
+    day = models.DateField(_("day"))  # by TIME_ZONE
+    unit = models.CharField(_("unit"), max_length=6)  # TOKENS, or a currency
+    spent = models.DecimalField(_("spent"), max_digits=20, decimal_places=8, default=0)
+    reserved = models.DecimalField(_("reserved"), max_digits=20, decimal_places=8, default=0)
+
+    class Meta:
+        verbose_name = _("spending")
+        verbose_name_plural = _("spending")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "scope", "name", "unit", "day"], name="one_spend_per_day"
+            )
+        ]
+        indexes: ClassVar = [
+            # The admin's list, newest first.
+            models.Index(fields=["-day", "-id"], name="spend_latest"),
+            # The admin's search for a user, by the beginning of the id.
+            models.Index(fields=["name"], opclasses=["text_pattern_ops"], name="spend_by_name"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_scope_display()} {self.name or self.account} {self.day}"
 
 
 class Message(models.Model):

@@ -1,6 +1,6 @@
 """The life of one turn, from top to bottom.
 
-    waiting ──take──▶ thinking ──first words──▶ speaking ──▶ done | failed | stopped | taken over
+    waiting ──take──▶ thinking ──first words──▶ speaking ──▶ done | blocked | failed | stopped | taken over
                           └────────called off────────┴──what was begun is ended──▶┘
 
 A worker may die at any line.  The job is then run again, `take` hands the same turn out under the next
@@ -29,7 +29,7 @@ from bots.llms.continuing import continued, without_repetition
 from bots.models import LanguageModel
 from conversations import calls, capacity, context, users, wakeups
 from conversations.delivering import owned, pause, wait
-from conversations.errors import NoModelAnswered, Superseded
+from conversations.errors import NoModelAnswered, OverLimit, Superseded
 from conversations.models import Conversation, Message, Turn
 from conversations.speaking import Speaker
 
@@ -193,13 +193,17 @@ def give_answer(turn: Turn, speaker: Speaker) -> None:
     except NoModelAnswered as error:
         speaker.fail(turn.conversation.robot.fallback)
         end(turn, Turn.State.FAILED, str(error))
+    except OverLimit as error:
+        speaker.finish(users.over_reply(turn.tier))
+        end(turn, Turn.State.BLOCKED, str(error))
     else:
         speaker.finish(reply)
         end(turn, Turn.State.DONE)
 
 
 def think(turn: Turn, speaker: Speaker) -> str:
-    """The whole reply, stored.  Where a model fails another goes on.  Raises NoModelAnswered."""
+    """The whole reply, stored.  Where a model fails another goes on.  Raises NoModelAnswered,
+    OverLimit."""
     prompt = context.prompt_for(turn)
     kinds = set(turn.messages.filter(sender=Message.Sender.USER).values_list("kind", flat=True))
     choices = health.soonest_first(routing.models_for(turn.conversation.robot.route, kinds=kinds))
@@ -219,13 +223,13 @@ def think(turn: Turn, speaker: Speaker) -> str:
 
 def listen(turn: Turn, model: LanguageModel, prompt: Prompt, speaker: Speaker) -> str:
     """Let the speaker say what the model answers, as it comes, behind what others said; → the whole.
-    Raises ModelError."""
+    Raises ModelError, OverLimit."""
     said = speaker.said
     stream = client_for(model.api).stream(model.endpoint, continued(prompt, said))
     with calls.recorded(turn, model, stream) as call, health.watched(model):
         release_connection()
         with closing(stream), speaker.speaking(on_failure=stream.cancel):
-            for piece in without_repetition(stream, said):
+            for piece in without_repetition(calls.metered(stream, call), said):
                 speaker.say(piece)
     update(turn, reply=speaker.said, first_token_at=speaker.began_at, finish_reason=call.finish_reason)
     return speaker.said

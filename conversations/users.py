@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext
+
 from bots.models import Tier, VendorAccount
 from conversations.models import Conversation, EndUser
 
@@ -10,6 +12,12 @@ def set_tier(*, account: VendorAccount, user_id: str, tier: Tier) -> EndUser:
     """Give a user of the account a tier of their own, in place of the robots' defaults."""
     user, _ = EndUser.objects.update_or_create(account=account, user_id=user_id, defaults={"tier": tier})
     return user
+
+
+def over_reply(tier: Tier | None) -> str:
+    """What a user reads when a limit is reached."""
+    told = tier.over_reply if tier else ""
+    return told or gettext("You have reached the limit of what you can ask for now. Please try again later.")
 
 
 def tier_of(conversation: Conversation) -> Tier | None:

@@ -17,6 +17,7 @@ COLOURS = {
     Turn.State.DONE: "success",
     Turn.State.FAILED: "danger",
     Turn.State.STOPPED: "warning",
+    Turn.State.BLOCKED: "warning",
     Turn.State.TAKEN_OVER: "warning",
 }
 ICONS = {

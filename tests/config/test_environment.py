@@ -53,6 +53,7 @@ def test_addresses_lose_the_slash_at_their_end(monkeypatch: pytest.MonkeyPatch) 
         ("seconds", "-1", "'-1' is not a number of seconds, 0 or more"),
         ("seconds", "nan", "'nan' is not a number of seconds, 0 or more"),
         ("seconds", "inf", "'inf' is not a number of seconds, 0 or more"),
+        ("zone", "Peking", "'Peking' is not a time zone such as Asia/Shanghai"),
         ("addresses", "example.com", "'example.com' is not a web address such as https://example.com"),
     ],
 )

@@ -12,11 +12,19 @@ from django.urls import reverse
 from bots import vendors
 from conversations.models import Callback, Conversation, Message, ModelCall, Turn
 from tests.support import factories
-from tests.support.factories import START, make_call, make_callback, make_conversation, make_turn, say
+from tests.support.factories import (
+    START,
+    make_call,
+    make_callback,
+    make_conversation,
+    make_spend,
+    make_turn,
+    say,
+)
 from tests.support.standin import callback_body
 
 pytestmark = pytest.mark.django_db
-LISTS = ("conversation", "turn", "modelcall", "message", "callback")
+LISTS = ("conversation", "turn", "modelcall", "spend", "message", "callback")
 
 
 @pytest.fixture
@@ -33,6 +41,7 @@ def talk(conversation: Conversation, count: int) -> None:
             conversation, started_at=START, model=conversation.robot.route.rules.get().models.get()
         )
         make_call(turn)
+        make_spend(conversation.robot, name=f"user{turn.pk}")
         say(conversation, "Hello", turn=turn)
         say(conversation, "Hi!", turn=turn, sender=Message.Sender.ROBOT, state=Message.State.DELIVERED)
         make_callback(conversation.robot.account, delivery_id=f"d{turn.pk}")
@@ -91,6 +100,7 @@ def test_the_list_of_callbacks_leaves_the_bodies_where_they_are(
         ("conversation", {"robot__account__id__exact": 0}),
         ("turn", {"q": "ali", "state__exact": "failed"}),
         ("modelcall", {"outcome__exact": "failed"}),
+        ("spend", {"q": "user", "scope__exact": "peer", "day_from": "2026-11-01", "unit": "tokens"}),
         ("message", {"q": "ali", "sender__exact": "user"}),
         ("callback", {"q": "d1", "state__exact": "unread"}),
     ],

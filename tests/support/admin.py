@@ -116,6 +116,14 @@ class Admin:
         assert response.status_code == 200, f"{action}: {response.status_code}"
         return response.text
 
+    def add(self, model: str, **fields: Any) -> None:
+        """Add an object, by a form whose lists of choices a script would fill."""
+        path = f"/admin/{model}/add/"
+        self.page(path)
+        token = self.client.cookies["csrftoken"]
+        response = self.client.post(path, data={**fields, "csrfmiddlewaretoken": token})
+        assert response.url.path == f"/admin/{model}/", f"{path} was not accepted"
+
     def submit(self, path: str, **changes: Any) -> str:
         """Fill in the page's form and send it; the page that follows."""
         reader = FormReader()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from bots.models import LanguageModel, Robot, Route, Rule, RuleModel, VendorAccount
-from conversations.models import Callback, Conversation, Message, ModelCall, Turn
+from conversations.models import Callback, Conversation, Message, ModelCall, Spend, Turn
 from tests.support.standin import StandIn
 
 SECRET = "sentinel-of-all-secrets"
@@ -79,6 +79,12 @@ def make_call(turn: Turn, **fields: Any) -> ModelCall:
     model = turn.model or turn.conversation.robot.route.rules.get().models.get()
     given = {"attempt": 1, "model": model, "outcome": ModelCall.Outcome.ANSWERED} | fields
     return ModelCall.objects.create(turn=turn, **given)
+
+
+def make_spend(robot: Robot, **fields: Any) -> Spend:
+    """A user's, on the day of START."""
+    given = {"scope": Spend.Scope.USER, "name": "alice", "day": START.date(), "unit": Spend.TOKENS} | fields
+    return Spend.objects.create(account=robot.account, **given)
 
 
 def say(conversation: Conversation, text: str, *, minute: int = 0, **fields: Any) -> Message:
