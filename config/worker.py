@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import time
@@ -43,6 +44,7 @@ MAX_CONNECTIONS: Final = 4
 def work(*, concurrency: int) -> bool:
     """Run jobs until told to stop; whether that is why it ended.  Blocks."""
     wait_for_database()
+    gc.freeze()  # what was imported stays: no need to look through it again and again
     return asyncio.run(_work(concurrency))
 
 

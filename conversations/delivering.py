@@ -29,6 +29,7 @@ from conversations.models import Conversation, Message, Turn
 
 log = structlog.get_logger(__name__)
 
+SHORT_PAUSE_S: Final = 0.01  # taking a connection again would cost more than holding one for so long
 PATIENCE_S: Final = 30.0  # how long a call is tried again here, before the job is put back in the queue
 FIRST_PAUSE_S: Final = 0.2  # before the second try; it doubles up to:
 LONGEST_PAUSE_S: Final = 5.0
@@ -66,10 +67,12 @@ def check_ownership(turn: Turn) -> None:
 
 
 def pause(seconds: float) -> None:
-    """Wait without holding a database connection.  Raises WorkerStopping when the worker has to stop."""
+    """Wait, if long without holding a database connection.  Raises WorkerStopping when the worker has to
+    stop."""
     if seconds <= 0:
         return
-    release_connection()
+    if seconds > SHORT_PAUSE_S:
+        release_connection()
     draining.must_stop.wait(seconds)
     draining.stop_if_told()
 

@@ -24,6 +24,7 @@ from conversations.models import Message, Turn
 
 log = structlog.get_logger(__name__)
 
+PREPARATION_S: Final = 0.05  # before a frame is due, all that it can say should be here
 IDLE_CHECK_S: Final = 2.0  # how often a turn that has nothing new to show looks whether it was stopped
 
 
@@ -85,6 +86,11 @@ class Speaker:
         with self._news:
             self._is_woken = True
             self._news.notify()
+
+    def leisure(self) -> float:
+        """Seconds for which nothing that is said could be shown."""
+        delivery = self._delivery
+        return max(0.0, delivery.frame_due_in() - PREPARATION_S) if delivery else 0.0
 
     @property
     def said(self) -> str:

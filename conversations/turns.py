@@ -231,6 +231,7 @@ def listen(turn: Turn, model: LanguageModel, prompt: Prompt, speaker: Speaker) -
         with closing(stream), speaker.speaking(on_failure=stream.cancel):
             for piece in without_repetition(calls.metered(stream, call), said):
                 speaker.say(piece)
+                stream.rest(speaker.leisure())
     update(turn, reply=speaker.said, first_token_at=speaker.began_at, finish_reason=call.finish_reason)
     return speaker.said
 

@@ -127,6 +127,10 @@ class ReplyStream(Iterator[str]):
         self._is_cancelled = True
         self._hang_up()
 
+    def rest(self, seconds: float) -> None:
+        """Nobody needs more of the answer for so long: a stream to which text comes by itself may gather
+        it meanwhile.  For the iterating thread only; does not block."""
+
     def close(self) -> None:
         """Give the connection back.  Repeatable; for the iterating thread only."""
         self._pieces.close()

@@ -35,7 +35,8 @@ class Line:
         self.is_sent = False  # the request is out
         self.is_reused = False  # the connection has served another exchange before
         self.is_answered = False  # the server has sent something
-        self._is_cut = False
+        self._cut = threading.Event()
+        self._rest_until = 0.0
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
 
@@ -43,17 +44,28 @@ class Line:
     def was_stale(self) -> bool:
         """Whether the server may have closed the connection before it saw the request: the request may
         then be sent again (RFC 9112, 9.3.1)."""
-        return self.is_reused and not self.is_answered and not self._is_cut
+        return self.is_reused and not self.is_answered and not self._cut.is_set()
 
     def cut(self) -> None:
         """End the exchange now."""
         with self._lock:
-            self._is_cut = True
+            self._cut.set()
             if self._socket is not None:
                 # Wakes the reading thread and tells the server, and unlike close() leaves the
                 # descriptor's number taken, which the reading thread still uses.
                 with contextlib.suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
+
+    def rest(self, seconds: float) -> None:
+        """Let what comes within this time be read at one go: waking up for every piece is most of its
+        cost."""
+        self._rest_until = time.monotonic() + seconds
+
+    def wait_for_rest(self) -> None:
+        """Returns when the rest is over, or the line is cut."""
+        seconds = self._rest_until - time.monotonic()
+        if seconds > 0:
+            self._cut.wait(seconds)
 
     def hold(self, sock: socket.socket) -> None:
         """From here on, `cut` ends this socket."""
@@ -68,7 +80,7 @@ class Line:
 
     def time_left(self) -> float:
         """Seconds to the deadline.  Raises OSError if there are none, or the line is cut."""
-        if self._is_cut:
+        if self._cut.is_set():
             raise ConnectionAbortedError("we hung up")
         left = self.deadline - time.monotonic()
         if left <= 0:
@@ -111,6 +123,7 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Buffer) -> int | None:
+        self._line.wait_for_rest()
         self._socket.settimeout(self._line.time_left())
         try:
             count = self._raw.readinto(buffer)

@@ -5,12 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
 
 import requests
 
 from bots.errors import VendorUnreachable
 from bots.events import JSONDict
 from bots.text import clean_json
+
+HEADERS: Final = {"Content-Type": "application/json", "User-Agent": "Parley"}
+
+
+@cache
+def environment_for(session: requests.Session, address: str) -> dict[str, Any]:
+    """The proxy and the certificates that this process's environment names for an address."""
+    return dict(session.merge_environment_settings(address, {}, None, None, None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +37,15 @@ class JSONClient:
         Errors are raised outside the `except` clauses: the text of the original holds the address, and
         that may hold a signature.
         """
+        data = json.dumps(clean_json(body), ensure_ascii=False, separators=(",", ":")).encode()
+        # Prepared without the session, which would look through the environment for every call.
+        request = requests.Request("POST", address, headers=HEADERS, data=data, params=params)
         try:
-            response = self.session.post(
-                address,
-                params=params,
-                data=json.dumps(clean_json(body), ensure_ascii=False, separators=(",", ":")).encode(),
-                headers={"Content-Type": "application/json"},
+            response = self.session.send(
+                request.prepare(),
                 timeout=self.timeout_s,
                 allow_redirects=False,
+                **environment_for(self.session, address),
             )
         except requests.Timeout:
             failure = "no answer in time"

@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import connection
+from psycopg_pool import ConnectionPool
 
 from config import database
 from config.environment import WrongValue
@@ -66,8 +67,9 @@ def test_without_an_address_it_is_the_embedded_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_restarted_server_costs_no_request() -> None:
+def test_a_restarted_server_costs_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
     """All connections of the pool are dead, and the next request is served at once all the same."""
+    monkeypatch.setattr(database, "TRUSTED_S", 0.0)  # the restart has taken longer
     pool = connection.pool  # type: ignore[attr-defined]  # PostgreSQL's has it
     dead = [pool.getconn() for _ in range(5)]
     for each in dead:
@@ -80,3 +82,14 @@ def test_a_restarted_server_costs_no_request() -> None:
 
     assert alive.info.backend_pid not in pids
     pool.putconn(alive)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_was_fine_lately_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(ConnectionPool, "check_connection", asked.append)
+    with psycopg.connect(**connection.get_connection_params()) as fresh:
+        database.check_connection(fresh)
+        database.check_connection(fresh)
+
+    assert asked == [fresh]

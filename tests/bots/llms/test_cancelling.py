@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
 from bots.errors import ModelCancelled, ModelUnreachable
 from bots.llms.base import ReplyStream
+from bots.llms.http import LONGEST_REST_S
 from tests.bots.llms.conftest import Certificate, Providers
 from tests.bots.llms.provider import (
     DONE,
@@ -153,3 +155,17 @@ def test_certificates_are_checked(providers: Providers, certificate: Certificate
     provider = providers.start(saying("Hi"), tls=certificate.server)
     with pytest.raises(ModelUnreachable, match="CERTIFICATE_VERIFY_FAILED"):
         list(providers.ask(provider))
+
+
+def test_cancel_ends_a_rest(providers: Providers) -> None:
+    stream = providers.ask(providers.start(then_waiting(said("Hi"))))
+    next(stream)
+    stream.rest(60)
+    hanging_up = threading.Timer(0.01, stream.cancel)
+    hanging_up.start()
+
+    started_at = time.monotonic()
+    with pytest.raises(ModelCancelled):
+        next(stream)
+
+    assert time.monotonic() - started_at < LONGEST_REST_S
