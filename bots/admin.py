@@ -13,8 +13,8 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action
 
@@ -24,6 +24,7 @@ from bots.forms import (
     CLEAR,
     CONFIG,
     LanguageModelForm,
+    PolicyForm,
     RobotForm,
     RuleForm,
     RuleFormSet,
@@ -34,6 +35,7 @@ from bots.models import (
     AccountMemory,
     LanguageModel,
     ModelHealth,
+    Policy,
     Robot,
     Route,
     Rule,
@@ -301,6 +303,58 @@ class RouteAdmin(ConfigurationAdmin):
         return format_html('<a class="text-link" href="{}?route__id__exact={}">{}</a>', url, route.pk, count)
 
 
+@admin.register(Policy)
+class PolicyAdmin(ConfigurationAdmin):
+    form = PolicyForm
+    list_display = ("slug", "show_input", "show_output", "show_robots")
+    search_fields = ("slug",)
+    fieldsets = (
+        (None, {"fields": ["slug"]}),
+        (
+            _("What users write"),
+            {"fields": ["input_block_words", "input_block_patterns", "input_block_reply", "input_mask_pii",
+                        "input_max_chars"]},
+        ),
+        (
+            _("What the robot says"),
+            {"fields": ["output_block_words", "output_block_patterns", "output_block_reply",
+                        "output_mask_pii"]},
+        ),
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Policy]:
+        policies: QuerySet[Policy] = super().get_queryset(request)
+        return policies.annotate(robot_count=Count("robots"))
+
+    @admin.display(description=_("what users write"))
+    def show_input(self, policy: Policy) -> str:
+        return summary(policy.input_block_words, policy.input_block_patterns, policy.input_mask_pii)
+
+    @admin.display(description=_("what the robot says"))
+    def show_output(self, policy: Policy) -> str:
+        return summary(policy.output_block_words, policy.output_block_patterns, policy.output_mask_pii)
+
+    @admin.display(description=_("robots"), ordering="robot_count")
+    def show_robots(self, policy: Policy) -> SafeString:
+        url = reverse("admin:bots_robot_changelist")
+        count = policy.robot_count  # type: ignore[attr-defined]
+        return format_html(
+            '<a class="text-link" href="{}?policy__id__exact={}">{}</a>', url, policy.pk, count
+        )
+
+
+def summary(words: list[str], patterns: list[str], masks: bool) -> str:
+    """What one side of a policy does, in a line."""
+    parts = [
+        ngettext("%(count)d word", "%(count)d words", len(words)) % {"count": len(words)} if words else "",
+        ngettext("%(count)d pattern", "%(count)d patterns", len(patterns)) % {"count": len(patterns)}
+        if patterns
+        else "",
+        gettext("personal data masked") if masks else "",
+    ]
+    return ", ".join(part for part in parts if part) or "–"
+
+
 @admin.register(Tier)
 class TierAdmin(ConfigurationAdmin):
     list_display = ("slug", "daily_tokens", "monthly_tokens", "daily_cost", "monthly_cost", "show_robots")
@@ -332,20 +386,21 @@ class RobotAdmin(ConfigurationAdmin):
     list_filter = (
         ("account", RelatedDropdownFilter),
         ("route", RelatedDropdownFilter),
+        ("policy", RelatedDropdownFilter),
         ("default_tier", RelatedDropdownFilter),
         "reply_mode",
         "enabled",
     )
     list_select_related = ("account", "route")
     search_fields = ("user_id", "nickname")
-    autocomplete_fields = ("account", "route", "default_tier")
+    autocomplete_fields = ("account", "route", "policy", "default_tier")
     readonly_fields = ("show_registration", "registered_at", "registration_error")
     actions = ("register_selected",)
     actions_submit_line = ("register_this",)
     fieldsets = (
         (None, {"fields": ["account", "user_id", "enabled"]}),
         (_("What users see"), {"fields": ["nickname", "avatar_url"]}),
-        (_("Mind"), {"fields": ["persona", "route", ("history_messages", "history_tokens")]}),
+        (_("Mind"), {"fields": ["persona", ("route", "policy"), ("history_messages", "history_tokens")]}),
         (_("Replies"), {"fields": [("reply_mode", "merge_window_ms"), "groups", "fallback"]}),
         (BUDGET[0], {"fields": ["default_tier", *BUDGET[1]["fields"]]}),
         (

@@ -24,7 +24,7 @@ from unfold.widgets import (
 
 from bots.configuration.saving import RuleDraft
 from bots.events import CONTENT_KINDS, JSONDict
-from bots.models import LanguageModel, Robot, Rule, VendorAccount
+from bots.models import LanguageModel, Policy, Robot, Rule, VendorAccount
 from bots.validation import LIMITS
 from bots.vendors.base import Vendor
 from bots.vendors.config import is_required, is_secret
@@ -199,6 +199,45 @@ class RobotForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Robot
         fields = "__all__"  # noqa: DJ007 -- the admin's fieldsets say which
         widgets: ClassVar = {"fallback": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
+
+
+class LinesField(forms.CharField):
+    """A list of texts, one to a line."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            **{"required": False, "widget": UnfoldAdminTextareaWidget(attrs={"rows": 6}), **options}
+        )
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        lines = (line.strip() for line in (super().to_python(value) or "").splitlines())
+        return [line for line in lines if line]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return self.to_python(data) != (initial or [])
+
+
+def lines_field(name: str) -> LinesField:
+    field: Any = Policy._meta.get_field(name)
+    return LinesField(label=capfirst(field.verbose_name), help_text=field.help_text)
+
+
+class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
+    input_block_words = lines_field("input_block_words")
+    input_block_patterns = lines_field("input_block_patterns")
+    output_block_words = lines_field("output_block_words")
+    output_block_patterns = lines_field("output_block_patterns")
+
+    class Meta:
+        model = Policy
+        fields = "__all__"  # noqa: DJ007 -- the admin's fieldsets say which
+        widgets: ClassVar = {
+            "input_block_reply": UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+            "output_block_reply": UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        }
 
 
 class RankedModelsWidget(forms.Widget):

@@ -20,6 +20,11 @@ from bots.llms.base import Endpoint, Timeouts, Usage
 from bots.vendors import VENDORS, vendor_choices, vendor_class
 
 SLUG_HELP = _("Names this object in addresses and in the configuration file. It cannot be changed later.")
+WORDS_HELP: Final = _(
+    "One to a line. They are found in every way of writing: full width, traditional, upper case, with blanks "
+    "or punctuation in between."
+)
+PATTERNS_HELP: Final = _("Regular expressions, one to a line; (?i) in front: upper and lower case alike.")
 DEADLINE: Final = [MinValueValidator(0.1), MaxValueValidator(3600)]
 PRICE: Final = [MinValueValidator(Decimal(0))]
 
@@ -317,6 +322,82 @@ class RuleModel(models.Model):
         return str(self.model)
 
 
+class Policy(models.Model):
+    """What users may write to a robot, and what it may say."""
+
+    slug = models.SlugField(_("slug"), unique=True, help_text=SLUG_HELP)
+    input_block_words = models.JSONField(
+        _("blocked words"),
+        default=list,
+        blank=True,
+        validators=[validation.check_words],
+        help_text=WORDS_HELP,
+    )
+    input_block_patterns = models.JSONField(
+        _("blocked patterns"),
+        default=list,
+        blank=True,
+        validators=[validation.check_patterns],
+        help_text=PATTERNS_HELP,
+    )
+    input_block_reply = models.TextField(
+        _("reply to what is blocked"),
+        default="Sorry, I cannot talk about that.",
+        help_text=_("What users read instead of an answer; no model is asked."),
+    )
+    input_mask_pii = models.BooleanField(
+        _("mask personal data"),
+        default=False,
+        help_text=_(
+            "Models see placeholders for phone numbers, ID cards, bank cards and e-mail addresses; "
+            "in the answer the user's own data stands in their place again."
+        ),
+    )
+    input_max_chars = models.PositiveIntegerField(
+        _("most characters"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_(
+            "What is longer is blocked; messages that get one answer count together. Empty: no limit."
+        ),
+    )
+    output_block_words = models.JSONField(
+        _("blocked words"),
+        default=list,
+        blank=True,
+        validators=[validation.check_words],
+        help_text=WORDS_HELP,
+    )
+    output_block_patterns = models.JSONField(
+        _("blocked patterns"),
+        default=list,
+        blank=True,
+        validators=[validation.check_patterns],
+        help_text=PATTERNS_HELP,
+    )
+    output_block_reply = models.TextField(
+        _("reply instead of what is blocked"),
+        default="Sorry, I cannot talk about that.",
+        help_text=_("What users read instead; what they have read of the answer is taken back."),
+    )
+    output_mask_pii = models.BooleanField(
+        _("mask personal data"),
+        default=False,
+        help_text=_("Users read 138****8000 where the answer has personal data, their own included."),
+    )
+    changed_at = models.DateTimeField(_("changed"), auto_now=True)  # what was made of it is good until then
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("policy")
+        verbose_name_plural = _("policies")
+        ordering: ClassVar = ["slug"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
 class Tier(Budget):
     """What a group of users may use.  The limits are each user's own."""
 
@@ -365,6 +446,10 @@ class Robot(Budget):
     route = models.ForeignKey(
         Route, models.PROTECT, related_name="robots", verbose_name=_("route"),
         help_text=_("Which models answer."),
+    )  # fmt: skip
+    policy = models.ForeignKey(
+        Policy, models.PROTECT, null=True, blank=True, related_name="robots", verbose_name=_("policy"),
+        help_text=_("What users may write and what it may say. Empty: everything."),
     )  # fmt: skip
     default_tier = models.ForeignKey(
         Tier, models.PROTECT, null=True, blank=True, related_name="robots", verbose_name=_("default tier"),

@@ -15,11 +15,14 @@ from django.utils.translation import gettext as _
 
 from bots.events import CONTENT_KINDS, JSONDict
 from bots.llms.base import LanguageModelClient
+from bots.safety.patterns import problem_with_pattern
+from bots.safety.words import problem_with_word
 from bots.vendors.base import Vendor
 from bots.vendors.config import InvalidConfig, is_web_address, read_config
 
 LIMITS: Final = ("send_per_s", "edit_per_s")
 CONDITIONS: Final = ("kinds",)
+SHOWN_CHARACTERS: Final = 40  # of a text that has a problem
 
 
 def problem_at(path: str, reason: str) -> ValidationError:
@@ -93,6 +96,24 @@ def check_robot_id(vendor: type[Vendor], user_id: str) -> None:
             "vendor": vendor.label,
         }
         raise ValidationError({"user_id": reason})
+
+
+def check_words(words: Any) -> None:
+    """Raises ValidationError unless these are words that can be looked for."""
+    check_texts(words, problem_with_word)
+
+
+def check_patterns(patterns: Any) -> None:
+    """Raises ValidationError unless these are regular expressions that can be looked for."""
+    check_texts(patterns, problem_with_pattern)
+
+
+def check_texts(texts: Any, reason_against: Callable[[str], str]) -> None:
+    if not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):
+        raise ValidationError(_("must be a list of texts"))
+    problems = [f"{text[:SHOWN_CHARACTERS]}: {reason}" for text in texts if (reason := reason_against(text))]
+    if problems:
+        raise ValidationError(problems)
 
 
 def check_mapping(mapping: Any, known: tuple[str, ...], reason_against: Callable[[Any], str]) -> None:

@@ -18,6 +18,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 item(_("Vendor accounts"), "cloud", "bots", "vendoraccount"),
                 item(_("Language models"), "neurology", "bots", "languagemodel"),
                 item(_("Routes"), "alt_route", "bots", "route"),
+                item(_("Policies"), "shield", "bots", "policy"),
                 item(_("Tiers"), "workspace_premium", "bots", "tier"),
             ],
         },

@@ -157,6 +157,8 @@ class Turn(models.Model):
         help_text=_("The user's when the turn began."),
     )  # fmt: skip
     reply = models.TextField(_("reply"), blank=True)  # whole, from the moment the model is done
+    # What screening found in its messages and its reply (bots.safety.findings); None: nothing.
+    screening = models.JSONField(_("screening"), null=True)
     finish_reason = models.CharField(_("finish reason"), max_length=50, blank=True)
     # All its calls together, also those that failed; `conversations.calls` keeps it so.
     input_tokens = models.PositiveIntegerField(_("input tokens"), default=0)

@@ -37,17 +37,20 @@ class Speaker:
         self.robot: Robot = turn.conversation.robot
         self.vendor = vendor_for(self.robot.account)
         self.grows = self.vendor.can_edit_now and self.robot.reply_mode == Robot.ReplyMode.STREAM
-        # What an earlier attempt has left at the vendor is used again, in its order.
-        left = turn.messages.filter(sender=Message.Sender.ROBOT).exclude(state__in=Message.GONE)
-        self._left = deque(Delivery(turn, message) for message in left.order_by("id"))
-        self._delivery: Delivery | None = None
-        self.began_at: datetime | None = None  # when a model gave its first words
-        self._reply = ""
-        self._start = 0  # where in the reply the current message begins
+        self._start_over()
         self._news = threading.Condition()
         self._is_quiet = True
         self._is_woken = False
         self._failure: Exception | None = None
+
+    def _start_over(self) -> None:
+        # What was left at the vendor before, as by an earlier attempt, is used again, in its order.
+        left = self.turn.messages.filter(sender=Message.Sender.ROBOT).exclude(state__in=Message.GONE)
+        self._left = deque(Delivery(self.turn, message) for message in left.order_by("id"))
+        self._delivery: Delivery | None = None
+        self.began_at: datetime | None = None  # when a model gave its first words
+        self._reply = ""
+        self._start = 0  # where in the reply the current message begins
 
     def open(self) -> None:
         """Show at once that an answer is coming, where messages can grow."""
@@ -103,7 +106,10 @@ class Speaker:
             self._reply, self.began_at = "", None
 
     def finish(self, reply: str) -> None:
-        """Deliver the whole reply.  What the vendor has already is left alone."""
+        """Deliver the whole reply.  What the vendor has already is left alone, or taken back if the reply
+        is another one than was being said."""
+        if not reply.startswith(self._reply):
+            self._start_over()
         self._reply = reply
         self._until_said(self._finish_reply)
         self._take_back_left()

@@ -31,6 +31,7 @@ from conversations import calls, capacity, context, users, wakeups
 from conversations.delivering import owned, pause, wait
 from conversations.errors import NoModelAnswered, OverLimit, Superseded
 from conversations.models import Conversation, Message, Turn
+from conversations.screening import Screening, Withheld, reason_of
 from conversations.speaking import Speaker
 
 log = structlog.get_logger(__name__)
@@ -70,7 +71,7 @@ def take(conversation_id: int) -> Turn | None:
     with transaction.atomic():
         conversation = (
             Conversation.objects.select_for_update(of=("self",), no_key=True)
-            .select_related("robot__account", "robot__route", "robot__default_tier")
+            .select_related("robot__account", "robot__route", "robot__policy", "robot__default_tier")
             .get(pk=conversation_id)
         )
         # A running one is older than the one that waits.
@@ -198,12 +199,25 @@ def give_answer(turn: Turn, speaker: Speaker) -> None:
         end(turn, Turn.State.BLOCKED, str(error))
     else:
         speaker.finish(reply)
-        end(turn, Turn.State.DONE)
+        reason = reason_of(turn.screening)
+        end(turn, Turn.State.BLOCKED if reason else Turn.State.DONE, reason)
 
 
 def think(turn: Turn, speaker: Speaker) -> str:
-    """The whole reply, stored.  Where a model fails another goes on.  Raises NoModelAnswered,
-    OverLimit."""
+    """The whole reply, stored; or what is said instead where the robot's policy blocks it.  Raises
+    NoModelAnswered, OverLimit."""
+    screening = Screening(turn)
+    try:
+        screening.check_question()
+        return ask(turn, speaker, screening)
+    except Withheld as withheld:
+        update(turn, reply=withheld.answer, screening=withheld.found)
+        return withheld.answer
+
+
+def ask(turn: Turn, speaker: Speaker, screening: Screening) -> str:
+    """The whole reply, stored.  Where a model fails another goes on.  Raises NoModelAnswered, OverLimit,
+    Withheld."""
     prompt = context.prompt_for(turn)
     kinds = set(turn.messages.filter(sender=Message.Sender.USER).values_list("kind", flat=True))
     choices = health.soonest_first(routing.models_for(turn.conversation.robot.route, kinds=kinds))
@@ -213,7 +227,7 @@ def think(turn: Turn, speaker: Speaker) -> str:
         try:
             wait(turn, health.admit(model))
             capacity.claim(turn, model, patience_s=model.first_token_s if is_last else 0)
-            return listen(turn, model, prompt, speaker)
+            return listen(turn, model, prompt, speaker, screening)
         except ModelError as error:
             log.warning("model failed", model=model.slug, error=str(error))
             failures.append(error)
@@ -221,18 +235,24 @@ def think(turn: Turn, speaker: Speaker) -> str:
     raise NoModelAnswered(failures)
 
 
-def listen(turn: Turn, model: LanguageModel, prompt: Prompt, speaker: Speaker) -> str:
+def listen(turn: Turn, model: LanguageModel, prompt: Prompt, speaker: Speaker, screening: Screening) -> str:
     """Let the speaker say what the model answers, as it comes, behind what others said; → the whole.
-    Raises ModelError, OverLimit."""
+    Raises ModelError, OverLimit, Withheld."""
     said = speaker.said
-    stream = client_for(model.api).stream(model.endpoint, continued(prompt, said))
+    stream = client_for(model.api).stream(model.endpoint, screening.cover(continued(prompt, said)))
     with calls.recorded(turn, model, stream) as call, health.watched(model):
         release_connection()
         with closing(stream), speaker.speaking(on_failure=stream.cancel):
-            for piece in without_repetition(calls.metered(stream, call), said):
+            for piece in without_repetition(screening.through(calls.metered(stream, call)), said):
                 speaker.say(piece)
                 stream.rest(speaker.leisure())
-    update(turn, reply=speaker.said, first_token_at=speaker.began_at, finish_reason=call.finish_reason)
+    update(
+        turn,
+        reply=speaker.said,
+        screening=screening.found,
+        first_token_at=speaker.began_at,
+        finish_reason=call.finish_reason,
+    )
     return speaker.said
 
 

@@ -18,7 +18,7 @@ from bots.configuration import files
 from bots.configuration.problems import ConfigurationInvalid, Problem, flatten, join
 from bots.configuration.schema import CONSEQUENCE, NOT_YET, NOT_YET_SECTIONS, SECTIONS, UNKNOWN, ObjectSection
 from bots.crypto import MASK
-from bots.models import LanguageModel, Robot, Route, Tier, VendorAccount
+from bots.models import LanguageModel, Policy, Robot, Route, Tier, VendorAccount
 
 CREATED, UNCHANGED = "created", "unchanged"
 GENERAL_ERRORS: Final = (NON_FIELD_ERRORS, "non_field_errors")  # as Django and as DRF call them
@@ -187,7 +187,7 @@ def show(values: Mapping[str, Any], path: str) -> str:
 
 
 def disable_unnamed(run: Run) -> Iterator[Outcome]:
-    """Disable what no file names.  Routes and tiers are only told of: they do nothing by themselves."""
+    """Disable what no file names.  What does nothing by itself is only told of."""
     for section in SECTIONS.values():
         model = section.model
         for stored in model._default_manager.all():
@@ -200,14 +200,14 @@ def identity_of(stored: Model) -> tuple[str, ...]:
     match stored:
         case Robot():
             return stored.account.slug, stored.user_id
-        case VendorAccount() | LanguageModel() | Route() | Tier():
+        case VendorAccount() | LanguageModel() | Route() | Policy() | Tier():
             return (stored.slug,)
     raise TypeError(type(stored))
 
 
 def disable(stored: Model) -> str:
     match stored:
-        case Route() | Tier():
+        case Route() | Policy() | Tier():
             return f"left as it is: a {stored._meta.model_name} cannot be disabled"
         case VendorAccount() | LanguageModel() | Robot():
             stored.enabled = False

@@ -7,7 +7,7 @@ value valid is said by the models.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import fields
 from typing import Any, ClassVar, Final
 
@@ -20,13 +20,15 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.fields import SkipField
 
 from bots.configuration.saving import RuleDraft, rules_of, save_account, save_robot, save_route
-from bots.models import LanguageModel, Robot, Route, Rule, Tier, VendorAccount
+from bots.models import LanguageModel, Policy, Robot, Route, Rule, Tier, VendorAccount
+from bots.safety.patterns import problem_with_pattern
+from bots.safety.words import problem_with_word
 from bots.validation import check_condition
 from bots.vendors import vendor_class
 from bots.vendors.config import is_secret
 
 # The format has these already; the first release that can act on them will take them.
-NOT_YET_SECTIONS: Final = {"policies", "agent_templates"}
+NOT_YET_SECTIONS: Final = {"agent_templates"}
 NOT_YET: Final = _("not supported yet")
 UNKNOWN: Final = _("unknown key")
 CONSEQUENCE: Final = "consequence"  # code of an error that goes away with another one
@@ -121,7 +123,7 @@ class Section(serializers.ModelSerializer[Any]):
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """The keys in order, without those that have nothing to say."""
         keys = super().to_representation(instance).items()
-        return {key: value for key, value in keys if value is not None and value != {}}
+        return {key: value for key, value in keys if value not in (None, {}, [])}
 
 
 class ObjectSection(Section):
@@ -294,6 +296,56 @@ class RouteSection(ObjectSection):
         save_route(self.draft, self.drafts)
 
 
+class TextList(serializers.ListField):
+    """Texts that a model's field checks as a whole; here each has its own place."""
+
+    def __init__(self, reason_against: Callable[[str], str], **options: Any) -> None:
+        def check(text: str) -> None:
+            if reason := reason_against(text):
+                raise ValidationError(reason)
+
+        super().__init__(child=serializers.CharField(validators=[check]), required=False, **options)
+
+
+class InputSection(Section):
+    block_words = TextList(problem_with_word, source="input_block_words")
+    block_patterns = TextList(problem_with_pattern, source="input_block_patterns")
+    block_reply = serializers.CharField(source="input_block_reply", required=False)
+    mask_pii = serializers.BooleanField(source="input_mask_pii", required=False)
+    max_chars = serializers.IntegerField(
+        source="input_max_chars", min_value=1, required=False, allow_null=True
+    )
+
+    class Meta:
+        model = Policy
+        fields: ClassVar = ["block_words", "block_patterns", "block_reply", "mask_pii", "max_chars"]
+
+
+class OutputSection(Section):
+    block_words = TextList(problem_with_word, source="output_block_words")
+    block_patterns = TextList(problem_with_pattern, source="output_block_patterns")
+    block_reply = serializers.CharField(source="output_block_reply", required=False)
+    mask_pii = serializers.BooleanField(source="output_mask_pii", required=False)
+
+    class Meta:
+        model = Policy
+        fields: ClassVar = ["block_words", "block_patterns", "block_reply", "mask_pii"]
+
+
+class PolicySection(ObjectSection):
+    noun, model = "policy", Policy
+    not_yet: ClassVar = {"handoff_words"}
+    input = InputSection(source="*", required=False)
+    output = OutputSection(source="*", required=False)
+
+    class Meta:
+        model = Policy
+        fields: ClassVar = ["slug", "input", "output"]
+
+    def store(self) -> None:
+        self.draft.save()
+
+
 class TierSection(ObjectSection):
     noun, model = "tier", Tier
 
@@ -330,10 +382,9 @@ class HistorySection(Section):
 
 class RobotSection(ObjectSection):
     noun, model = "robot", Robot
-    not_yet: ClassVar = {"policy"}
-
     account = Slug(VendorAccount)
     route = Slug(Route)
+    policy = Slug(Policy, required=False, allow_null=True)
     default_tier = Slug(Tier, required=False, allow_null=True)
     budget = RobotBudgetSection(source="*", required=False)
     reply = ReplySection(source="*", required=False)
@@ -342,8 +393,8 @@ class RobotSection(ObjectSection):
     class Meta:
         model = Robot
         fields: ClassVar = [
-            "account", "user_id", "nickname", "avatar_url", "persona", "route", "default_tier", "budget",
-            "reply", "groups", "history", "enabled",
+            "account", "user_id", "nickname", "avatar_url", "persona", "route", "policy", "default_tier",
+            "budget", "reply", "groups", "history", "enabled",
         ]  # fmt: skip
         validators: ClassVar[list[Any]] = []  # `full_clean` knows what is unique
 
@@ -359,6 +410,7 @@ SECTIONS: Final[dict[str, type[ObjectSection]]] = {  # in the order in which one
     "accounts": AccountSection,
     "models": ModelSection,
     "routes": RouteSection,
+    "policies": PolicySection,
     "tiers": TierSection,
     "robots": RobotSection,
 }

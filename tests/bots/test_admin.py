@@ -16,7 +16,7 @@ from bots import health
 from bots.admin import is_needed
 from bots.configuration.saving import rules_of
 from bots.errors import ModelBusy, ModelUnreachable
-from bots.models import LanguageModel, ModelHealth, Robot, Route, Tier, VendorAccount
+from bots.models import LanguageModel, ModelHealth, Policy, Robot, Route, Tier, VendorAccount
 from tests.support.factories import (
     SECRET,
     make_account,
@@ -331,6 +331,32 @@ def test_the_admin_speaks_the_browsers_language(admin_client: Client, robot: Rob
     page = response.content.decode()
     for told in ("机器人配置", "保存并重新注册", "模型的系统提示词"):
         assert told in page
+
+
+POLICY = {
+    "slug": "strict", "input_block_words": " 赌博 \r\n\r\nbet now\r\n", "input_block_patterns": "",
+    "input_block_reply": "No.", "input_max_chars": "", "output_block_words": "",
+    "output_block_patterns": r"\d{5}", "output_block_reply": "Never.", "output_mask_pii": "on",
+}  # fmt: skip
+
+
+def test_a_policy_takes_its_words_line_by_line(admin_client: Client) -> None:
+    admin_client.post(add_url("policy"), POLICY)
+    policy = Policy.objects.get()
+    assert (policy.input_block_words, policy.output_block_patterns) == (["赌博", "bet now"], [r"\d{5}"])
+    assert (policy.input_mask_pii, policy.output_mask_pii, policy.input_max_chars) == (False, True, None)
+    page = admin_client.get(change_url(policy)).content.decode()
+    assert "赌博\nbet now</textarea>" in page
+    assert "1 pattern, personal data masked" in admin_client.get(list_url("policy")).content.decode()
+
+
+def test_a_policys_form_says_what_apply_says(admin_client: Client) -> None:
+    wrong = {**POLICY, "input_block_words": "fine\n...", "output_block_patterns": "("}
+    told = errors(admin_client.post(add_url("policy"), wrong))
+    assert told == {
+        "input_block_words": ["...: has neither letters nor digits; write it as a pattern"],
+        "output_block_patterns": ["(: is not a regular expression: missing ) at position 1"],
+    }
 
 
 def test_a_tier_has_limits_for_each_of_its_users(admin_client: Client) -> None:

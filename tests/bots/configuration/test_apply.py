@@ -146,6 +146,41 @@ def test_a_robot_has_what_its_groups_of_keys_say(run: Run) -> None:
     )
 
 
+POLICIES = """
+policies:
+  - slug: strict
+    input:
+      {block_words: [赌博], block_patterns: ['(?i)no \\d+'], block_reply: No., mask_pii: true, max_chars: 400}
+    output: {block_words: [secret], block_reply: Never., mask_pii: true}
+"""
+
+
+def test_a_policy_is_stored_for_its_robots(run: Run) -> None:
+    run(POLICIES + FULL + "    policy: strict\n")
+    policy = Robot.objects.get().policy
+    assert policy is not None
+    assert (policy.input_block_words, policy.input_block_patterns) == (["赌博"], [r"(?i)no \d+"])
+    assert (policy.input_block_reply, policy.input_mask_pii, policy.input_max_chars) == ("No.", True, 400)
+    assert (policy.output_block_words, policy.output_block_reply) == (["secret"], "Never.")
+    assert policy.output_mask_pii
+
+
+def test_a_policy_is_exported_as_it_was_applied(run: Run, write: Callable[..., Path]) -> None:
+    run(POLICIES + FULL + "    policy: strict\n")
+    exported = export()
+    lines = apply([write(str(exported))], environment=exported.variables, prune=True)
+    assert {line.deed for line in lines} == {"unchanged"}
+    assert exported.content["policies"][0]["output"] == {
+        "block_words": ["secret"], "block_reply": "Never.", "mask_pii": True
+    }  # fmt: skip
+
+
+def test_a_robot_loses_its_policy_where_the_file_names_none(run: Run) -> None:
+    run(POLICIES + FULL + "    policy: strict\n")
+    run(FULL)
+    assert Robot.objects.get().policy is None
+
+
 TIERS = """
 tiers:
   - {slug: free, daily_tokens: 20000, monthly_tokens: 100000, daily_cost: 1.5, over_reply: Enough for today.}
@@ -263,7 +298,19 @@ words: []
 @pytest.mark.parametrize(
     "text, error",
     [
-        ("policies: []", "policies: not supported yet"),
+        ("policies: [{slug: p, input: {block_words: [fine, '...']}}]",
+         "policies[0].input.block_words[1]: has neither letters nor digits; write it as a pattern"),
+        ("policies: [{slug: p, output: {block_words: [C++]}}]",
+         "policies[0].output.block_words[0]: has but one letter besides punctuation; write it as a pattern"),
+        ("policies: [{slug: p, output: {block_patterns: ['(']}}]",
+         "policies[0].output.block_patterns[0]: is not a regular expression: missing ) at position 1"),
+        ("policies: [{slug: p, input: {block_patterns: ['x*']}}]",
+         "policies[0].input.block_patterns[0]: is found in every text"),
+        ("policies: [{slug: p, input: {max_chars: 0}}]",
+         "policies[0].input.max_chars: Ensure this value is greater than or equal to 1."),
+        ("policies: [{slug: p, input: {block_reply: ''}}]",
+         "policies[0].input.block_reply: This field may not be blank."),
+        ("policies: [{slug: p, output: {max_chars: 5}}]", "policies[0].output.max_chars: unknown key"),
         ("agent_templates: []", "agent_templates: not supported yet"),
         ("accounts: [{slug: z, vendor: other}]", "accounts[0].vendor: must be one of: paper"),
         ("models: [{slug: m, model: m, api: other}]",
@@ -278,7 +325,7 @@ words: []
         ("tiers: [{slug: t, weekly_tokens: 1}]", "tiers[0].weekly_tokens: unknown key"),
         ("models: {}", "models: must be a list"),
         ("models: [fast]", "models[0]: must be a mapping"),
-        ("[models]", "must be a mapping with keys from: accounts, models, routes, tiers, robots"),
+        ("[models]", "must be a mapping with keys from: accounts, models, routes, policies, tiers, robots"),
         ("models: [{slug: fast, api: scripted, model: ${NONE}}]",
          "models[0].model: the environment variable NONE is not set"),
     ],
@@ -288,10 +335,10 @@ def test_one_error_is_told_once_with_its_place(errors: Errors, text: str, error:
 
 
 def test_keys_to_come_are_told_apart_from_unknown_ones(errors: Errors) -> None:
-    told = errors(FULL + "    policy: default\n    polcy: default\n")
+    told = errors("policies: [{slug: p, handoff_words: [human], handof_words: [human]}]")
     assert told == [
-        "parley.yaml: robots[0].policy: not supported yet",
-        "parley.yaml: robots[0].polcy: unknown key",
+        "parley.yaml: policies[0].handoff_words: not supported yet",
+        "parley.yaml: policies[0].handof_words: unknown key",
     ]
 
 

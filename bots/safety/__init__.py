@@ -1,0 +1,1 @@
+"""Screening of text on its way in and out: blocked words, patterns, personal data."""

@@ -1,0 +1,81 @@
+"""A policy ready to be asked, kept in each process until the policy changes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bots.models import Policy
+from bots.safety.findings import Blocked, Finding
+from bots.safety.patterns import Pattern, patterns_of
+from bots.safety.streams import PatternFilter, StreamFilter, WordFilter
+from bots.safety.words import Words, findings_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What blocks a text."""
+
+    words: Words
+    patterns: list[Pattern]
+    max_chars: int | None = None
+
+    def check(self, text: str) -> None:
+        """Raises Blocked unless the whole text may pass."""
+        if self.max_chars is not None and len(text) > self.max_chars:
+            raise Blocked(Finding(kind="length", source="max_chars", rule=str(self.max_chars)))
+        if finding := self.words.find(text):
+            raise Blocked(finding)
+        for pattern in self.patterns:
+            if pattern.is_in(text):
+                raise Blocked(pattern.finding)
+
+    def filters(self) -> Iterable[StreamFilter]:
+        """For one text that comes in pieces."""
+        if self.words:
+            yield WordFilter(self.words)
+        if self.patterns:
+            yield PatternFilter(self.patterns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screen:
+    """What a policy says, ready to be asked.  Threads share it."""
+
+    input: Rules
+    output: Rules
+
+    @classmethod
+    def of(cls, policy: Policy) -> Screen:
+        return cls(
+            input=Rules(
+                words=Words(findings_of(policy.input_block_words, "block_words")),
+                patterns=patterns_of(policy.input_block_patterns, "block_patterns"),
+                max_chars=policy.input_max_chars,
+            ),
+            output=Rules(
+                words=Words(findings_of(policy.output_block_words, "block_words")),
+                patterns=patterns_of(policy.output_block_patterns, "block_patterns"),
+            ),
+        )
+
+
+class Screens:
+    """One screen for each policy as it is now.  Threads share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._screens: dict[int, tuple[object, Screen]] = {}
+
+    def for_policy(self, policy: Policy) -> Screen:
+        # Under the lock: all turns of a process wait while one of them builds what they need.
+        with self._lock:
+            changed_at, screen = self._screens.get(policy.pk, (None, None))
+            if screen is None or changed_at != policy.changed_at:
+                screen = Screen.of(policy)
+                self._screens[policy.pk] = policy.changed_at, screen
+            return screen
+
+
+screen_for = Screens().for_policy

@@ -1,0 +1,101 @@
+"""What a turn's policy says of its question and its reply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from bots.events import JSONDict
+from bots.llms.base import ChatMessage, Prompt
+from bots.safety.findings import Blocked, Finding, Side
+from bots.safety.personal import Masker, Placeholders, Restorer
+from bots.safety.screens import screen_for
+from bots.safety.streams import StreamFilter, through
+from conversations.models import Message, Turn
+
+
+class Withheld(Exception):
+    """The question or the reply is blocked; `answer` is said instead."""
+
+    def __init__(self, answer: str, found: list[JSONDict]) -> None:
+        self.answer, self.found = answer, found
+        super().__init__(reason_of(found))
+
+
+class Screening:
+    """The screening of one turn."""
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+        self._policy = turn.conversation.robot.policy
+        self._screen = screen_for(self._policy) if self._policy else None
+        self._placeholders = Placeholders()
+        self._maskers: list[Masker] = []  # one for each model that spoke
+        self._blocked: list[JSONDict] = []
+
+    def check_question(self) -> None:
+        """Raises Withheld for a question that no model may see."""
+        if self._policy is None or self._screen is None:
+            return
+        questions = self._turn.messages.filter(sender=Message.Sender.USER).order_by(
+            "happened_at", "order", "id"
+        )
+        try:
+            self._screen.input.check("\n".join(questions.values_list("text", flat=True)))
+        except Blocked as blocked:
+            raise self._withhold("input", blocked, self._policy.input_block_reply) from None
+
+    def cover(self, prompt: Prompt) -> Prompt:
+        """The prompt as the model may see it: without personal data, if the policy says so."""
+        if self._policy is None or not self._policy.input_mask_pii:
+            return prompt
+        return replace(prompt, messages=tuple(map(self._covered, prompt.messages)))
+
+    def _covered(self, message: ChatMessage) -> ChatMessage:
+        if message.role == "system":  # an admin's words
+            return message
+        return replace(message, content=self._placeholders.cover(message.content))
+
+    def through(self, pieces: Iterable[str]) -> Iterator[str]:
+        """Of a reply, what users may see, as it comes.  Raises Withheld where it must not go on."""
+        if self._policy is None:
+            yield from pieces
+            return
+        try:
+            yield from through(self._filters(), pieces)
+        except Blocked as blocked:
+            raise self._withhold("output", blocked, self._policy.output_block_reply) from None
+
+    def _filters(self) -> list[StreamFilter]:
+        assert self._policy
+        assert self._screen
+        filters: list[StreamFilter] = [Restorer(self._placeholders)] if self._placeholders.data else []
+        if self._policy.output_mask_pii:
+            self._maskers.append(Masker())
+            filters.append(self._maskers[-1])
+        return [*filters, *self._screen.output.filters()]
+
+    def _withhold(self, side: Side, blocked: Blocked, answer: str) -> Withheld:
+        self._blocked = [told(side, blocked.finding, "blocked")]
+        return Withheld(answer, self.found or [])
+
+    @property
+    def found(self) -> list[JSONDict] | None:
+        """All that was found so far, as the turn keeps it."""
+        masked = [told("input", finding, "masked") for finding in self._placeholders.findings()]
+        masked += [
+            told("output", finding, "masked") for masker in self._maskers for finding in masker.findings()
+        ]
+        return [*masked, *self._blocked] or None
+
+
+def told(side: Side, finding: Finding, deed: str) -> JSONDict:
+    return {"side": side, "deed": deed, **finding.as_json()}
+
+
+def reason_of(found: list[JSONDict] | None) -> str:
+    """Why a turn was blocked; "" if it was not."""
+    for each in found or []:
+        if each["deed"] == "blocked":
+            return f"{each['side']} blocked: {each['kind']} of {each['source']}: {each['rule']}"
+    return ""
