@@ -6,6 +6,7 @@ which serves twice what Django's ASGI handler does and cannot use up the databas
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import Any, Final
 
@@ -67,6 +68,8 @@ async def answer_in_words(send: Any, status: int, words: bytes) -> None:
 async def live(receive: Any, send: Any) -> None:
     while True:
         event = await receive()
+        if event["type"] == "lifespan.startup":
+            gc.freeze()  # what was imported stays: looking through it would hold up callbacks
         await send({"type": f"{event['type']}.complete"})
         if event["type"] == "lifespan.shutdown":
             return

@@ -104,7 +104,7 @@ def begin(turn: Turn) -> None:
     else:
         turn.state, turn.epoch, turn.started_at = Turn.State.THINKING, conversation.epoch, timezone.now()
         turn.tier = users.tier_of(conversation)
-        turn.save(update_fields=["state", "epoch", "started_at", "tier", "attempt"])
+        turn.save(update_fields=["state", "epoch", "started_at", "tier"])
 
 
 def wait_for_end_of_burst(conversation_id: int) -> None:
