@@ -36,6 +36,7 @@ from bots.models import (
     LanguageModel,
     ModelHealth,
     Policy,
+    Price,
     Robot,
     Route,
     Rule,
@@ -161,16 +162,28 @@ def callback_address(request: HttpRequest, account: VendorAccount) -> SafeString
     )
 
 
+class PriceInline(TabularInline):
+    model = Price
+    fields = ("valid_from", "currency", "input", "cached_input", "output")
+    extra = 0
+    verbose_name_plural = _("Prices per million tokens: a call costs what is valid when it begins.")
+
+
 @admin.register(LanguageModel)
 class LanguageModelAdmin(ConfigurationAdmin):
     form = LanguageModelForm
     list_display = ("slug", "api", "model", "base_url", "show_price", "show_health", "enabled")
     list_filter = ("api", "enabled")
     list_select_related = ("health",)
+    inlines: ClassVar = [PriceInline]
     readonly_fields = ("show_health",)
     actions = ("reset_selected",)
     actions_submit_line = ("reset_this",)
     search_fields = ("slug", "model", "base_url")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LanguageModel]:
+        models: QuerySet[LanguageModel] = super().get_queryset(request)
+        return models.prefetch_related("prices")
 
     def get_fieldsets(self, request: HttpRequest, obj: LanguageModel | None = None) -> Any:
         clearing = ["clear_api_key"] if obj and obj.api_key else []
@@ -181,10 +194,6 @@ class LanguageModelAdmin(ConfigurationAdmin):
             (
                 _("Deadlines"),
                 {"fields": [("connect_s", "first_token_s", "stall_s", "total_s"), "max_concurrency"]},
-            ),
-            (
-                _("Prices per million tokens"),
-                {"fields": ["currency", ("input_price", "cached_input_price", "output_price")]},
             ),
         )
 
@@ -211,7 +220,7 @@ class LanguageModelAdmin(ConfigurationAdmin):
 
     @admin.display(description=_("price, in / out"))
     def show_price(self, model: LanguageModel) -> str:
-        return f"{model.input_price:f} / {model.output_price:f} {model.currency}" if model.currency else "–"
+        return str(model.price)
 
 
 def health_badge(known: ModelHealth) -> SafeString:

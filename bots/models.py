@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
@@ -9,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -173,23 +175,6 @@ class LanguageModel(models.Model):
         validators=[MinValueValidator(1)],
         help_text=_("Over all workers together. Empty: as many as come."),
     )
-    currency = models.CharField(
-        _("currency"),
-        max_length=3,
-        blank=True,
-        validators=[RegexValidator(r"^[A-Z]{3}$", _("Three capital letters, such as CNY."))],
-        help_text=_("ISO 4217. Prices are per million tokens."),
-    )
-    input_price = models.DecimalField(
-        _("input price"), max_digits=12, decimal_places=6, default=Decimal(0), validators=PRICE
-    )
-    cached_input_price = models.DecimalField(
-        _("cached input price"), max_digits=12, decimal_places=6, null=True, blank=True, validators=PRICE,
-        help_text=_("Empty: cached tokens cost as much as others."),
-    )  # fmt: skip
-    output_price = models.DecimalField(
-        _("output price"), max_digits=12, decimal_places=6, default=Decimal(0), validators=PRICE
-    )
     enabled = models.BooleanField(_("enabled"), default=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -221,14 +206,67 @@ class LanguageModel(models.Model):
             ),
         )
 
-    def cost_of(self, usage: Usage) -> Decimal:
-        """What a call cost, in `currency`."""
-        cached_price = self.input_price if self.cached_input_price is None else self.cached_input_price
+    @cached_property
+    def price(self) -> Price:
+        """The price that is valid now."""
+        return self.price_at(timezone.now())
+
+    def price_at(self, moment: datetime) -> Price:
+        """The price that was valid then; one of nothing where none was given."""
+        begun = [price for price in self.prices.all() if price.valid_from <= moment]
+        return max(begun, key=lambda price: price.valid_from, default=Price(model=self))
+
+
+class Price(models.Model):
+    """What a model costs from some time on, per million tokens."""
+
+    model = models.ForeignKey(
+        LanguageModel, models.CASCADE, related_name="prices", verbose_name=_("language model")
+    )
+    valid_from = models.DateTimeField(_("valid from"), default=timezone.now)
+    currency = models.CharField(
+        _("currency"),
+        max_length=3,
+        blank=True,
+        validators=[RegexValidator(r"^[A-Z]{3}$", _("Three capital letters, such as CNY."))],
+        help_text=_("ISO 4217. Prices are per million tokens."),
+    )
+    input = models.DecimalField(
+        _("input price"), max_digits=12, decimal_places=6, default=Decimal(0), validators=PRICE
+    )
+    cached_input = models.DecimalField(
+        _("cached input price"), max_digits=12, decimal_places=6, null=True, blank=True, validators=PRICE,
+        help_text=_("Empty: cached tokens cost as much as others."),
+    )  # fmt: skip
+    output = models.DecimalField(
+        _("output price"), max_digits=12, decimal_places=6, default=Decimal(0), validators=PRICE
+    )
+
+    class Meta:
+        verbose_name = _("price")
+        verbose_name_plural = _("prices")
+        ordering: ClassVar = ["model", "-valid_from"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["model", "valid_from"], name="one_price_at_a_time")
+        ]
+
+    def __str__(self) -> str:
+        amounts = f"{self.input.normalize():f} / {self.output.normalize():f}"
+        return f"{amounts} {self.currency}" if self.currency else "–"
+
+    def clean(self) -> None:
+        if not self.currency and any((self.input, self.cached_input, self.output)):
+            raise ValidationError({"currency": _("a price needs a currency")})
+
+    @property
+    def amounts(self) -> tuple[str, Decimal, Decimal | None, Decimal]:
+        return self.currency, self.input, self.cached_input, self.output
+
+    def of(self, usage: Usage) -> Decimal:
+        """What so many tokens cost."""
+        cached = self.input if self.cached_input is None else self.cached_input
         fresh = usage.input - usage.cached_input
-        amount = (
-            fresh * self.input_price + usage.cached_input * cached_price + usage.output * self.output_price
-        )
-        return amount / 1_000_000
+        return (fresh * self.input + usage.cached_input * cached + usage.output * self.output) / 1_000_000
 
 
 class ModelHealth(models.Model):

@@ -62,11 +62,10 @@ def begin(turn: Turn, model: LanguageModel, stream: ReplyStream) -> ModelCall:
         turn=turn,
         attempt=turn.attempt,
         model=model,
-        currency=model.currency,
         reserved_input_tokens=expected.input,
         reserved_output_tokens=expected.output,
-        reserved_cost=model.cost_of(expected),
     )
+    call.currency, call.reserved_cost = call.price.currency, call.price.of(expected)
     with transaction.atomic():
         budget.reserve(
             turn,
@@ -92,7 +91,7 @@ def metered(stream: ReplyStream, call: ModelCall) -> Iterator[str]:
         written += estimate_tokens(piece) if written else estimate_tokens(stream.reasoning + piece)
         if written > call.reserved_output_tokens:
             more = written - call.reserved_output_tokens + budget.AHEAD
-            budget.extend(call, tokens=more, cost=call.model.cost_of(Usage(output=more)))
+            budget.extend(call, tokens=more, cost=call.price.of(Usage(output=more)))
             release_connection()
         yield piece
 
@@ -118,7 +117,7 @@ def close(call: ModelCall, usage: Usage) -> None:
     """Store the call as it stands, and count this usage with its turn."""
     call.input_tokens, call.cached_input_tokens = usage.input, usage.cached_input
     call.output_tokens, call.tokens_are_estimated = usage.output, usage.is_estimated
-    call.cost = call.model.cost_of(usage)
+    call.cost = call.price.of(usage)
     call.ended_at = timezone.now()
     budget.settle(call)
 

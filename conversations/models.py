@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from bots.models import LanguageModel, Robot, Tier, VendorAccount
+from bots.models import LanguageModel, Price, Robot, Tier, VendorAccount
 
 
 def new_public_id() -> str:
@@ -257,6 +257,11 @@ class ModelCall(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model} {self.get_outcome_display()}"
+
+    @cached_property
+    def price(self) -> Price:
+        """The model's when the call began."""
+        return self.model.price_at(self.started_at)
 
 
 class Spend(models.Model):

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from bots.events import JSONDict
-from bots.models import LanguageModel, Robot, Route, Rule, RuleModel, VendorAccount
+from bots.models import LanguageModel, Price, Robot, Route, Rule, RuleModel, VendorAccount
 from bots.tasks import defer_registrations
 
 
@@ -30,6 +31,16 @@ def save_account(account: VendorAccount) -> None:
             register_again(account.robots.all())
         elif stored is not None and not stored.enabled:
             register_again(account.robots.filter(registered_at=None))
+
+
+def save_model(model: LanguageModel, price: Price) -> None:
+    """Store the model, and its price if it is another one than is valid now."""
+    with transaction.atomic():
+        model.save()
+        now = timezone.now()
+        if price.amounts != model.price_at(now).amounts:
+            price.model, price.valid_from = model, now
+            price.save()
 
 
 def save_robot(robot: Robot) -> None:

@@ -19,8 +19,8 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.fields import SkipField
 
-from bots.configuration.saving import RuleDraft, rules_of, save_account, save_robot, save_route
-from bots.models import LanguageModel, Policy, Robot, Route, Rule, Tier, VendorAccount
+from bots.configuration.saving import RuleDraft, rules_of, save_account, save_model, save_robot, save_route
+from bots.models import LanguageModel, Policy, Price, Robot, Route, Rule, Tier, VendorAccount
 from bots.safety.patterns import problem_with_pattern
 from bots.safety.words import problem_with_word
 from bots.validation import check_condition
@@ -62,11 +62,6 @@ class Amount(serializers.DecimalField):
 
     def to_representation(self, value: Any) -> Any:
         return Number().to_representation(value)
-
-
-class Price(Amount):
-    def __init__(self, **options: Any) -> None:
-        super().__init__(max_digits=12, decimal_places=6, **options)
 
 
 class Slug(serializers.SlugRelatedField[Any]):
@@ -223,12 +218,8 @@ class TimeoutsSection(Section):
 
 
 class PriceSection(Section):
-    input = Price(source="input_price", required=False)
-    cached_input = Price(source="cached_input_price", required=False, allow_null=True)
-    output = Price(source="output_price", required=False)
-
     class Meta:
-        model = LanguageModel
+        model = Price
         fields: ClassVar = ["currency", "input", "cached_input", "output"]
 
 
@@ -236,7 +227,7 @@ class ModelSection(ObjectSection):
     noun, model = "model", LanguageModel
     params = serializers.DictField(required=False)
     timeouts = TimeoutsSection(source="*", required=False)
-    price = PriceSection(source="*", required=False)
+    price = PriceSection(default=dict)
 
     class Meta:
         model = LanguageModel
@@ -245,8 +236,19 @@ class ModelSection(ObjectSection):
             "enabled",
         ]  # fmt: skip
 
+    def validate_price(self, values: Mapping[str, Any]) -> Price:
+        price = Price(**values)
+        try:
+            price.clean()
+        except DjangoValidationError as error:
+            raise ValidationError(error.message_dict) from None
+        return price
+
+    def draw(self, values: dict[str, Any]) -> Any:
+        return super().draw({"price": Price()} | values)  # where what the file says is wrong
+
     def store(self) -> None:
-        self.draft.save()
+        save_model(self.draft, self.draft.price)
 
     def secrets(self, instance: LanguageModel) -> list[str]:
         return ["api_key"]

@@ -16,7 +16,7 @@ from bots import health
 from bots.admin import is_needed
 from bots.configuration.saving import rules_of
 from bots.errors import ModelBusy, ModelUnreachable
-from bots.models import LanguageModel, ModelHealth, Policy, Robot, Route, Tier, VendorAccount
+from bots.models import LanguageModel, ModelHealth, Policy, Price, Robot, Route, Tier, VendorAccount
 from tests.support.factories import (
     SECRET,
     make_account,
@@ -46,7 +46,7 @@ ACCOUNT = {
 MODEL = {
     "slug": "fast", "api": "scripted", "base_url": "", "model": "script", "api_key": "", "params": "{}",
     "connect_s": "5", "first_token_s": "20", "stall_s": "30", "total_s": "120", "max_concurrency": "",
-    "currency": "", "input_price": "0", "cached_input_price": "", "output_price": "0",
+    "prices-TOTAL_FORMS": "0", "prices-INITIAL_FORMS": "0",
 }  # fmt: skip
 ROBOT = {
     "nickname": "Ada", "avatar_url": "", "persona": "You are Ada.", "reply_mode": "stream",
@@ -135,10 +135,10 @@ def test_a_model_keeps_its_key_until_another_is_given(admin_client: Client) -> N
 
 
 def test_a_models_form_says_what_apply_says(admin_client: Client) -> None:
-    wrong = {**MODEL, "api": "openai", "params": '{"fail": 1}', "input_price": "-1"}
+    wrong = {**MODEL, "api": "openai", "params": '{"fail": 1}', "total_s": "-1"}
     told = errors(admin_client.post(add_url("languagemodel"), wrong))
     assert told["base_url"] == ["this API needs an address"]
-    assert set(told) == {"base_url", "input_price"}
+    assert set(told) == {"base_url", "total_s"}
 
 
 @pytest.fixture
@@ -380,3 +380,20 @@ def test_accounts_and_robots_have_budgets(admin_client: Client) -> None:
     )
     robot.refresh_from_db()
     assert (robot.default_tier, robot.daily_tokens) == (tier, 7)
+
+
+def test_a_model_has_prices_by_date(admin_client: Client) -> None:
+    model = make_model("fast", api_key="")
+    new = {
+        "prices-TOTAL_FORMS": "1", "prices-0-model": str(model.pk), "prices-0-valid_from_0": "2026-11-01",
+        "prices-0-valid_from_1": "00:00:00", "prices-0-currency": "CNY", "prices-0-input": "2",
+        "prices-0-cached_input": "", "prices-0-output": "8",
+    }  # fmt: skip
+    admin_client.post(change_url(model), {**MODEL, **new})
+    assert str(Price.objects.get()) == "2 / 8 CNY"
+    assert "2 / 8 CNY" in admin_client.get(list_url("languagemodel")).content.decode()
+    page = admin_client.post(
+        add_url("languagemodel"),
+        {**MODEL, **new, "slug": "other", "prices-0-model": "", "prices-0-currency": ""},
+    )
+    assert "a price needs a currency" in page.content.decode()

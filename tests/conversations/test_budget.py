@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -16,11 +16,11 @@ from django.utils import timezone
 from bots.llms import client_for
 from bots.llms.base import ChatMessage, Prompt, ReplyStream
 from bots.llms.scripted import Scripted
-from bots.models import LanguageModel, Robot, Tier, VendorAccount
+from bots.models import LanguageModel, Price, Robot, Tier, VendorAccount
 from conversations import budget, calls, context, turns
 from conversations.errors import OverLimit
 from conversations.models import Conversation, ModelCall, Spend, Turn
-from tests.support.factories import make_conversation, make_turn, say
+from tests.support.factories import START, make_conversation, make_turn, say
 from tests.support.standin import Cloud
 
 # Replies and rivals run in threads of their own, which see only what is committed.
@@ -50,8 +50,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
 def model(model: LanguageModel) -> LanguageModel:
     """It says 40 characters, 10 tokens."""
     model.params = {"reply": "words " * 6 + "last", "chunk_chars": 8}
-    model.currency, model.input_price, model.output_price = "CNY", Decimal(200_000), Decimal(100_000)
     model.save()
+    Price.objects.create(model=model, valid_from=START, currency="CNY", input=200_000, output=100_000)
     return model
 
 
@@ -150,7 +150,7 @@ def test_a_call_that_fails_in_the_middle_is_counted(turn: Turn, model: LanguageM
 
 
 def test_a_model_without_a_price_counts_tokens_only(turn: Turn, model: LanguageModel) -> None:
-    model.currency, model.input_price, model.output_price = "", Decimal(0), Decimal(0)
+    Price.objects.all().delete()
     ask(turn, model)
     assert set(Spend.objects.values_list("unit", flat=True)) == {"tokens"}
 
@@ -207,7 +207,7 @@ def test_currencies_are_counted_apart(turn: Turn, model: LanguageModel) -> None:
     limit(turn.tier, daily_cost=1)  # type: ignore[arg-type]
     ask(turn, model)
     assert not is_allowed(turn, model)
-    model.currency = "USD"
+    Price.objects.update(currency="USD")
     assert is_allowed(turn, model)
 
 
@@ -242,6 +242,14 @@ def test_a_call_counts_for_the_day_on_which_it_began(
         list(stream)
     assert kept(day=TODAY, scope="peer") == {("peer", "tokens"): 15, ("peer", "CNY"): 2}
     assert kept(day=date(2026, 11, 22)) == {}
+
+
+def test_a_call_costs_what_was_valid_when_it_began(turn: Turn, model: LanguageModel) -> None:
+    with asking(turn, model) as stream:
+        now = timezone.now()
+        Price.objects.create(model=model, valid_from=now + timedelta(seconds=1), currency="USD", input=1)
+        list(stream)
+    assert kept(scope="peer") == {("peer", "tokens"): 15, ("peer", "CNY"): 2}
 
 
 def test_a_long_answer_reserves_more_while_it_is_written(

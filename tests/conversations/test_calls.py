@@ -13,7 +13,7 @@ from bots import errors
 from bots.draining import WorkerStopping
 from bots.llms import client_for
 from bots.llms.base import ChatMessage, Prompt, ReplyStream, Usage
-from bots.models import LanguageModel, Robot
+from bots.models import LanguageModel, Price, Robot
 from conversations import calls, tasks
 from conversations.errors import Superseded
 from conversations.models import ModelCall, Turn
@@ -37,8 +37,8 @@ def turn(robot: Robot) -> Turn:
 def model(model: LanguageModel) -> LanguageModel:
     """It says 40 characters, 10 tokens."""
     model.params = {"reply": "words " * 6 + "last", "chunk_chars": 8}
-    model.currency, model.input_price, model.output_price = "CNY", Decimal(2), Decimal(8)
     model.save()
+    Price.objects.create(model=model, currency="CNY", input=2, output=8)
     return model
 
 
@@ -76,7 +76,7 @@ def test_a_turn_costs_what_all_its_calls_cost(turn: Turn, model: LanguageModel) 
 
 def test_costs_in_another_currency_stay_with_their_call(turn: Turn, model: LanguageModel) -> None:
     ask(turn, model)
-    model.currency = "USD"
+    Price.objects.create(model=model, currency="USD", input=2, output=8)
     assert used(ask(turn, model)) == (5, 10, Decimal("0.00009"))
     assert used(turn) == (10, 20, Decimal("0.00009"))
     assert turn.currency == "CNY"

@@ -15,7 +15,7 @@ from bots import draining
 from bots.clients import vendor_for
 from bots.errors import EditingUnavailable, VendorBusy, VendorRefused, VendorUnreachable
 from bots.events import OutgoingMessage, Receipt
-from bots.models import LanguageModel, Robot, RuleModel, VendorAccount
+from bots.models import LanguageModel, Price, Robot, RuleModel, VendorAccount
 from bots.vendors.base import Vendor
 from conversations import context, receiving, turns
 from conversations.models import Conversation, Message, Turn
@@ -93,7 +93,7 @@ def test_history_is_shown_to_the_model(hear: Hear, cloud: Cloud) -> None:
 
 
 def test_cost_is_kept_with_the_turn(hear: Hear, model: LanguageModel) -> None:
-    LanguageModel.objects.update(currency="CNY", input_price=2, output_price=500_000)
+    Price.objects.create(model=model, currency="CNY", input=2, output=500_000)
 
     turns.answer(hear("hello").pk)
 

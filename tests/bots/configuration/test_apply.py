@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
@@ -8,12 +9,13 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from bots.configuration.applying import apply
 from bots.configuration.exporting import export
 from bots.configuration.problems import ConfigurationInvalid
 from bots.configuration.saving import rules_of
-from bots.models import LanguageModel, Robot, Route, Tier, VendorAccount
+from bots.models import LanguageModel, Price, Robot, Route, Tier, VendorAccount
 from tests.support.factories import SECRET, make_account, make_model, make_robot, make_route
 from tests.support.standin import Cloud
 
@@ -212,6 +214,36 @@ def test_a_limit_that_is_left_out_is_lifted(run: Run) -> None:
     assert Tier.objects.get(slug="free").monthly_tokens is None
 
 
+def prices() -> list[str]:
+    """Of the model `fast`, in the order of their validity."""
+    return [str(price) for price in Price.objects.filter(model__slug="fast").order_by("valid_from")]
+
+
+def test_another_price_is_valid_from_now_on(run: Run) -> None:
+    run(FULL)
+    first = Price.objects.get()
+    changed = FULL.replace("output: 8", "output: 6")
+    assert "model fast: changed (price.output: 8 → 6)" in run(changed)
+    assert all(line.endswith(": unchanged") for line in run(changed))
+    assert prices() == ["2 / 8 CNY", "2 / 6 CNY"]
+    assert LanguageModel.objects.get(slug="fast").price_at(first.valid_from) == first
+
+
+def test_a_price_to_come_stays(run: Run) -> None:
+    run(FULL)
+    model = LanguageModel.objects.get(slug="fast")
+    later = timezone.now() + timedelta(days=1)
+    to_come = Price.objects.create(model=model, valid_from=later, currency="CNY", input=1)
+    assert all(line.endswith(": unchanged") for line in run(FULL))
+    assert model.price_at(later) == to_come
+
+
+def test_a_model_without_a_price_costs_nothing_from_now_on(run: Run) -> None:
+    run(FULL)
+    run(FULL.replace("    price: {currency: CNY, input: 2, cached_input: 0.5, output: 8}\n", ""))
+    assert prices() == ["2 / 8 CNY", "–"]
+
+
 def test_a_tier_that_no_file_names_is_told_of(run: Run) -> None:
     run(TIERS)
     assert run(FAST, prune=True)[1:] == [
@@ -319,6 +351,10 @@ words: []
             FAST + "routes: [{slug: r, rules: [{when: {tiers: [vip]}, models: [fast]}]}]",
             "routes[0].rules[0].when.tiers: not supported yet",
         ),
+        ("models: [{slug: m, api: scripted, model: m, price: {input: 2}}]",
+         "models[0].price.currency: a price needs a currency"),
+        ("models: [{slug: m, api: scripted, model: m, price: {currency: yuan}}]",
+         "models[0].price.currency: Three capital letters, such as CNY."),
         ("tiers: [{slug: t, daily_cost: -1}]",
          "tiers[0].daily_cost: Ensure this value is greater than or equal to 0."),
         ("tiers: [{slug: t, daily_tokens: many}]", "tiers[0].daily_tokens: A valid integer is required."),
