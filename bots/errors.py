@@ -10,7 +10,7 @@ BotError                      nobody raises the base
 │   ├── VendorRefused         said no                             → give up, tell a person
 │   │   ├── MessageGone       has no such message (any more)     → look it up, or send a new one
 │   │   ├── MessageEnded      takes nothing more for this message → go on in a new one
-│   │   └── EditingUnavailable  the account may not edit        → send whole messages
+│   │   └── EditingUnavailable  the account may not edit, or not here  → send whole messages
 │   └── Unsupported           cannot be said through this API
 └── ModelError                model, code, permanent, retry_after
     ├── ModelUnreachable      no connection, or it broke          → another model, or later
@@ -25,6 +25,8 @@ BotError                      nobody raises the base
 from __future__ import annotations
 
 from typing import ClassVar
+
+from bots.events import Address
 
 
 class BotError(Exception):
@@ -89,7 +91,19 @@ class MessageEnded(VendorRefused):
 
 
 class EditingUnavailable(VendorRefused):
-    """The IM cloud lets this account edit no message at all."""
+    """The IM cloud lets this account edit no message at all, or none in this group."""
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        party: str = "",
+        code: str = "",
+        retry_after: float | None = None,
+        place: Address | None = None,
+    ) -> None:
+        super().__init__(detail, party=party, code=code, retry_after=retry_after)
+        self.place = place  # the group; None: everywhere
 
 
 class Unsupported(VendorError):

@@ -32,17 +32,19 @@ def try_slot(account: VendorAccount, call: VendorAccount.Call) -> float | None:
     return _take_slot(account, call, TRY_HORIZON_S)
 
 
-def reserve_slot(account: VendorAccount, call: VendorAccount.Call) -> float:
-    """Seconds to wait before a call that must be made."""
-    wait = _take_slot(account, call, RESERVE_HORIZON_S)
+def reserve_slot(account: VendorAccount, call: VendorAccount.Call, *, weight: float = 1.0) -> float:
+    """Seconds to wait before a call that must be made, and that counts as so many."""
+    wait = _take_slot(account, call, RESERVE_HORIZON_S, weight)
     return RESERVE_HORIZON_S if wait is None else wait
 
 
-def _take_slot(account: VendorAccount, call: VendorAccount.Call, horizon_s: float) -> float | None:
+def _take_slot(
+    account: VendorAccount, call: VendorAccount.Call, horizon_s: float, weight: float = 1.0
+) -> float | None:
     parameters: dict[str, int | float | str] = {
         "account": account.pk,
         "call": call.value,
-        "interval": 1 / account.allowance(call),
+        "interval": weight / account.allowance(call),
         "horizon": horizon_s,
     }
     with connection.cursor() as cursor:

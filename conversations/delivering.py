@@ -197,7 +197,7 @@ class Delivery:
         while True:
             if call == EDIT:
                 pause(self.frame_due_in())
-            pause(pace.reserve_slot(self.account, call))
+            pause(pace.reserve_slot(self.account, call, weight=self._weight_of(call)))
             try:
                 return act()
             except VendorError as error:
@@ -207,6 +207,10 @@ class Delivery:
                 log.info("vendor call failed, trying again", call=call.value, error=str(error))
             pause(break_s)
             break_s = min(2 * break_s, LONGEST_PAUSE_S)
+
+    def _weight_of(self, call: VendorAccount.Call) -> float:
+        in_group = self.turn.conversation.kind == Conversation.Kind.GROUP
+        return self.vendor.group_send_weight if in_group and call == SEND else 1.0
 
     def _send(self) -> None:
         if self.message._state.adding:

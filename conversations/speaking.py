@@ -19,7 +19,7 @@ from bots.database import release_connection
 from bots.errors import EditingUnavailable, MessageEnded, Unsupported, VendorRefused
 from bots.models import Robot
 from bots.text import split_at
-from conversations.delivering import Delivery, check_ownership
+from conversations.delivering import Delivery, address_of, check_ownership
 from conversations.models import Message, Turn
 
 log = structlog.get_logger(__name__)
@@ -36,7 +36,10 @@ class Speaker:
         self.turn = turn
         self.robot: Robot = turn.conversation.robot
         self.vendor = vendor_for(self.robot.account)
-        self.grows = self.vendor.can_edit_now and self.robot.reply_mode == Robot.ReplyMode.STREAM
+        self.grows = (
+            self.vendor.can_edit_in(address_of(turn.conversation))
+            and self.robot.reply_mode == Robot.ReplyMode.STREAM
+        )
         self._start_over()
         self._news = threading.Condition()
         self._is_quiet = True
@@ -200,8 +203,8 @@ class Speaker:
     def _show(self, delivery: Delivery, text: str) -> None:
         try:
             delivery.show(text)
-        except EditingUnavailable:
-            self._stop_growing(delivery)
+        except EditingUnavailable as error:
+            self._stop_growing(delivery, error)
 
     def _finish_message(self, text: str, *, is_error: bool = False) -> None:
         """Make this the current message's text for good, or a new one's where that cannot be edited."""
@@ -212,20 +215,20 @@ class Speaker:
         """Whether the vendor has accepted this as the message's text for good."""
         try:
             delivery.finish(text, is_error=is_error)
-        except EditingUnavailable:
-            self._stop_growing(delivery)
+        except EditingUnavailable as error:
+            self._stop_growing(delivery, error)
             return False
         return True
 
-    def _stop_growing(self, delivery: Delivery) -> None:
-        """The account may not edit: take back what has begun to grow, and go on in whole messages."""
-        self._note_that_nothing_grows()
+    def _stop_growing(self, delivery: Delivery, error: EditingUnavailable) -> None:
+        """Nothing may be edited here: take back what has begun to grow, and go on in whole messages."""
+        self._note_that_nothing_grows(error)
         self._take_back(delivery)
         self._delivery = None
 
-    def _note_that_nothing_grows(self) -> None:
-        log.warning("editing refused, answers come in whole messages")
-        self.vendor.note_editing_refused()
+    def _note_that_nothing_grows(self, error: EditingUnavailable) -> None:
+        log.warning("editing refused, answers come in whole messages", error=str(error))
+        self.vendor.note_editing_refused(error.place)
         self.grows = False
 
     def _turn_pages(self, *, is_whole: bool = False) -> str:
@@ -283,7 +286,7 @@ class Speaker:
         try:
             delivery.start()
         except EditingUnavailable as error:
-            self._note_that_nothing_grows()
+            self._note_that_nothing_grows(error)
             delivery.give_up(str(error))
             self._delivery = None
             raise

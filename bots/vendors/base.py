@@ -88,6 +88,7 @@ class Vendor:
     edit_interval_s: ClassVar[float] = 1.0  # between two frames of one message
     repeat_window_s: ClassVar[float] = 0.0  # a send repeated within this is harmless (same `key`)
     calls_per_s: ClassVar[float] = 20.0  # an app's default allowance for each kind of call
+    group_send_weight: ClassVar[float] = 1.0  # of that allowance, a send to a group takes so many calls
     timeout_s: ClassVar[tuple[float, float]] = 3.0, 8.0  # for the connection, for the answer
     robot_prefix: ClassVar[str] = ""  # every robot's id begins with it
     max_robot_id_bytes: ClassVar[int] = 32
@@ -98,15 +99,25 @@ class Vendor:
         self.session = session or new_session()
         self.memory = Memory()  # shared by all workers where the client belongs to a stored account
         self._edits_again_at = 0.0  # monotonic
+        self._edits_there_again_at: dict[Address, float] = {}
 
     @property
     def can_edit_now(self) -> bool:
         """Whether answers can grow: the vendor can edit, and has not refused it to this account lately."""
         return self.can_edit and time.monotonic() >= self._edits_again_at
 
-    def note_editing_refused(self) -> None:
-        """Let answers come in whole messages for a while.  Each process finds out for itself."""
-        self._edits_again_at = time.monotonic() + EDITING_BREAK_S
+    def can_edit_in(self, conversation: Address) -> bool:
+        """Whether answers can grow there: some groups take no edits where others do."""
+        return self.can_edit_now and time.monotonic() >= self._edits_there_again_at.get(conversation, 0.0)
+
+    def note_editing_refused(self, place: Address | None = None) -> None:
+        """Let answers come in whole messages for a while, there or everywhere.  Each process finds out for
+        itself."""
+        again_at = time.monotonic() + EDITING_BREAK_S
+        if place is None:
+            self._edits_again_at = again_at
+        else:
+            self._edits_there_again_at[place] = again_at
 
     def check(self, callback: IncomingCallback) -> None:
         """Raises CallbackRejected unless the vendor signed this lately, for this account, and

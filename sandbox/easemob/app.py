@@ -12,6 +12,7 @@ from typing import Any
 from sandbox.vendor import BadRequest
 from sandbox.world import Group, JSONDict, Robot
 
+GROUP_CALL, GROUP_RATE_PER_S = "messages/chatgroups", 20  # message_group.md
 PRE_SEND, POST_SEND, OFFLINE = "pre_send", "chat", "chat_offline"
 
 
@@ -36,6 +37,7 @@ class AppSettings:
     callback_retry_interval_s: float = 0.0
     rate_per_s: int = 100  # for each call
     has_streams: bool = True
+    largest_stream_group: int = 200  # members
     takes_empty_chunks: bool = True  # not documented
     chunk_gap_s: float = 30.0
     token_lifetime_s: int = 86400
@@ -75,7 +77,12 @@ class App:
         used = self.calls_in_second.get((call, second), 0) + 1
         self.calls_in_second = {slot: n for slot, n in self.calls_in_second.items() if slot[1] == second}
         self.calls_in_second[call, second] = used
-        return used <= self.settings.rate_per_s
+        limit = (
+            min(GROUP_RATE_PER_S, self.settings.rate_per_s)
+            if call == GROUP_CALL
+            else self.settings.rate_per_s
+        )
+        return used <= limit
 
     def signed(self, body: JSONDict, now: float) -> JSONDict:
         """A callback's body as it leaves now, with a callId of its own: it is not documented whether
@@ -85,10 +92,14 @@ class App:
         return {"callId": call_id, "timestamp": timestamp, "security": security, **body}
 
     def to_json(self) -> JSONDict:
-        return {"robots": [asdict(robot) for robot in self.robots.values()]}
+        return {
+            "robots": [asdict(robot) for robot in self.robots.values()],
+            "groups": [asdict(group) for group in self.groups.values()],
+        }
 
     def restore(self, state: JSONDict) -> None:
         self.robots = {robot["user_id"]: Robot(**robot) for robot in state.get("robots", [])}
+        self.groups = {group["id"]: Group(**group) for group in state.get("groups", [])}
 
 
 def app_key(org_name: str, app_name: str) -> str:

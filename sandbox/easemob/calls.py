@@ -16,7 +16,7 @@ from typing import Any
 from sandbox.courier import Callback, Courier
 from sandbox.easemob import messages
 from sandbox.easemob.app import OFFLINE, POST_SEND, PRE_SEND, App
-from sandbox.world import Frame, JSONDict, Message, Robot, World
+from sandbox.world import Frame, JSONDict, Message, Pair, Robot, World
 
 MAX_BODY_BYTES = 5 * 1024
 MAX_STREAM_BYTES = 128 * 1024
@@ -77,6 +77,13 @@ class Calls:
     # Messages: message_single.html, message_recall_single.md
 
     async def messages_users(self, app: App, body: JSONDict) -> JSONDict:
+        return self._send(app, body, is_in_group=False)
+
+    async def messages_chatgroups(self, app: App, body: JSONDict) -> JSONDict:
+        """message_group.md: whether the group exists is not checked."""
+        return self._send(app, body, is_in_group=True)
+
+    def _send(self, app: App, body: JSONDict, *, is_in_group: bool) -> JSONDict:
         sender, receivers, content = body.get("from", "admin"), body.get("to"), body.get("body")
         if not sender or not isinstance(receivers, list) or not receivers or not isinstance(content, dict):
             raise Refused(400, "illegal_argument", "from, to or body is illegal")
@@ -87,7 +94,7 @@ class Calls:
             raise Refused(400, "message_send_error", "message is too large", 14007)
         receiver = str(receivers[0]).lower()
         kept = {"type": body.get("type"), **content}
-        message = self.new_message(app, sender, receiver, kept, ext)
+        message = self.new_message(app, sender, receiver, kept, ext, is_in_group=is_in_group)
         if kept["type"] == "cmd":
             return {"data": {receiver: message.key}}  # clients show no command
         self.deliver(app, message, is_from_rest=True)
@@ -95,19 +102,25 @@ class Calls:
 
     async def recall(self, app: App, body: JSONDict) -> JSONDict:
         message = self.world.message(app.id, _text(body, "msg_id"))
-        ends = (_text(body, "from"), _text(body, "to"))
-        if message is None or (message.sender, message.recipient) != ends or message.recalled_at is not None:
+        ends = (_text(body, "from"), _text(body, "to"), body.get("chat_type") == "groupchat")
+        found = message and (message.sender, message.recipient, message.is_in_group)
+        if message is None or found != ends or message.recalled_at is not None:
             raise Refused(403, "forbidden_op", "not_found msg")
         message.recalled_at = self.world.now()
         self.world.announce(message)
-        return {"data": {"recalled": "yes", "chattype": "chat", "msg_id": message.key}}
+        return {"data": {"recalled": "yes", "chattype": body.get("chat_type"), "msg_id": message.key}}
 
     async def roaming(self, app: App, body: JSONDict) -> JSONDict:
         """message_roam_single_obtain.html; the form of the answer is guessed, but for the cursor."""
-        pair = frozenset((_text(body, "username"), _text(body, "to")))
+        return self._history(app, body, frozenset((_text(body, "username"), _text(body, "to"))))
+
+    async def roaming_group(self, app: App, body: JSONDict) -> JSONDict:
+        return self._history(app, body, frozenset((_text(body, "groupId"),)))
+
+    def _history(self, app: App, body: JSONDict, place: Pair) -> JSONDict:
         stored = [
             message
-            for message in self.world.conversation(app.id, pair)
+            for message in self.world.conversation(app.id, place)
             if body.get("startTimestamp", 0) <= message.sent_at * 1000 <= body.get("endTimestamp", 2**53)
             and message.recalled_at is None
             and not message.extra.get("is_intercepted")
@@ -120,6 +133,13 @@ class Calls:
         }
 
     # Streams: message_stream_send_single.html
+
+    async def stream_group(self, app: App, body: JSONDict) -> JSONDict:
+        """How a group that is too large is refused is not documented."""
+        group = app.groups.get(str(body.get("to")))
+        if group is None or len(group.members) > app.settings.largest_stream_group:
+            raise Refused(400, "message_send_error", "the group takes no stream messages")
+        return await self.stream(app, body)
 
     async def stream(self, app: App, body: JSONDict) -> JSONDict:
         if not app.settings.has_streams:
@@ -140,7 +160,10 @@ class Calls:
         if chunk["seq"] != 0:
             raise Refused(400, "message_send_error", "seq is illegal", 14030)
         content = {"type": messages.STREAM, "msg": chunk["msg"], "finish": bool(chunk.get("finish"))}
-        message = self.new_message(app, body["from"], body["to"], content, _ext(body))
+        is_in_group = body["to"] in app.groups
+        message = self.new_message(
+            app, body["from"], body["to"], content, _ext(body), is_in_group=is_in_group
+        )
         self.sequences[app.id, message.key] = 0
         self.world.add(message)  # no callback tells of a stream
         return {"data": {"msgId": message.key}}
@@ -182,7 +205,16 @@ class Calls:
 
     # Both ways
 
-    def new_message(self, app: App, sender: str, recipient: str, body: JSONDict, ext: JSONDict) -> Message:
+    def new_message(
+        self,
+        app: App,
+        sender: str,
+        recipient: str,
+        body: JSONDict,
+        ext: JSONDict,
+        *,
+        is_in_group: bool = False,
+    ) -> Message:
         now = self.world.now()
         return Message(
             vendor="easemob",
@@ -192,6 +224,7 @@ class Calls:
             recipient=recipient,
             sent_at=now,
             frames=[Frame(at=now, body=body, rendered=messages.render(body))],
+            is_in_group=is_in_group,
             extra={"ext": ext},
         )
 
@@ -247,6 +280,9 @@ HANDLERS: dict[str, Handler] = {
     "messages/msg_recall": Calls.recall,
     "stream_message/user": Calls.stream,
     "roaming/chat": Calls.roaming,
+    "messages/chatgroups": Calls.messages_chatgroups,
+    "stream_message/chatgroup": Calls.stream_group,
+    "roaming/group": Calls.roaming_group,
 }
 
 

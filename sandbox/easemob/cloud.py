@@ -22,6 +22,7 @@ from sandbox.world import Group, JSONDict, Message, Pair, Rendered, Robot, World
 
 MAX_NAME_BYTES = 64
 PROFILE = "metadata/user/"
+GROUP_CALLS = ("messages/chatgroups", "stream_message/chatgroup")
 INJECTED = {403: "stream message service is unopened", 429: "This request has reached api limit"}
 
 
@@ -79,6 +80,20 @@ class Easemob(VendorCloud):
                 raise BadRequest(f"from and to are user names of at most {MAX_NAME_BYTES} bytes")
         body = messages.user_body(content)
         message = self.calls.new_message(app, sender.lower(), recipient.lower(), body, {})
+        return await self._send(app, message)
+
+    async def send_to_group(
+        self, app_id: str, *, sender: str, group: str, mentions: list[str], content: JSONDict
+    ) -> Message:
+        """The UIKits put the list of whom a message mentions into `ext`."""
+        app = self.apps[app_id]
+        self.group_to_write_in(app_id, sender=sender, group=group, mentions=mentions)
+        body = messages.user_body(self.with_mentions(app_id, content, mentions))
+        ext = {"em_at_list": mentions} if mentions else {}
+        message = self.calls.new_message(app, sender.lower(), group, body, ext, is_in_group=True)
+        return await self._send(app, message)
+
+    async def _send(self, app: App, message: Message) -> Message:
         if await self.calls.is_let_through(app, message):
             self.calls.deliver(app, message)
         elif app.settings.shows_error:
@@ -105,7 +120,7 @@ class Easemob(VendorCloud):
             status, body, answer = await self._answer(request, app_id, call, raw, fate.code)
         self.world.log_call(
             app=app_id,
-            members=_members(body),
+            members=_members(call, body),
             command=call,
             body=body,
             answer=answer if call != "token" else {},
@@ -172,8 +187,10 @@ def _body(request: Request, raw: bytes) -> JSONDict:
     return body
 
 
-def _members(body: JSONDict) -> Pair:
+def _members(call: str, body: JSONDict) -> Pair:
     """Who is talking, where the call says it: for those who watch the conversation."""
     receivers = body.get("to")
+    if call in GROUP_CALLS or body.get("chat_type") == "groupchat":
+        return frozenset(receivers if isinstance(receivers, list) else [str(receivers)])
     given = (body.get("from"), *(receivers if isinstance(receivers, list) else [receivers]))
     return frozenset(each for each in given if isinstance(each, str))

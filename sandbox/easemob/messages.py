@@ -57,22 +57,26 @@ USER_BODIES: dict[str, Callable[[JSONDict], JSONDict]] = {
 
 def callback_body(message: Message, *, event: str, is_flat: bool = False) -> JSONDict:
     """callback_presending.html, callback_postsending.html"""
+    kind = "groupchat" if message.is_in_group else "chat"
     wrapped = {
         "bodies": [message.body],
         "ext": message.extra["ext"],
         "from": message.sender,
         "to": message.recipient,
-        "type": "chat",
+        "type": kind,
         "meta": {},
     }
     told = {"eventType": event} if event else {}
+    if message.is_in_group:
+        told |= {"group_id": message.recipient, "content_type": "chat:group:text"}
+    flat = {**message.body, "ext": message.extra["ext"]}
     return {
         **told,
-        "chat_type": "chat",
+        "chat_type": kind,
         "from": message.sender,
         "to": message.recipient,
         "msg_id": message.key,
-        "payload": message.body if is_flat else wrapped,
+        "payload": flat if is_flat else wrapped,
     }
 
 
@@ -86,6 +90,6 @@ def history_entry(message: Message) -> JSONDict:
         "timestamp": int(message.sent_at * 1000),
         "from": message.sender,
         "to": message.recipient,
-        "chat_type": "chat",
+        "chat_type": "groupchat" if message.is_in_group else "chat",
         "payload": {"bodies": [body], "ext": message.extra["ext"]},
     }

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.courier import Callback, Courier
-from sandbox.world import Frame, JSONDict, Message, Robot, World
+from sandbox.world import Frame, Group, JSONDict, Message, Pair, Robot, World
 from sandbox.zego import messages
 from sandbox.zego.app import BEFORE_SEND_CALLBACK, BOT_CALLBACK, ROBOT_PREFIX, SEND_CALLBACK, App
 
@@ -124,12 +124,32 @@ class Actions:
         ]
         return {"ErrorList": errors, "SuccList": receipts, "AuditInfos": []}
 
+    async def send_group_message(self, app: App, body: JSONDict) -> JSONDict:
+        """…/send-a-group-message.  That one who is not a member may not send is guessed."""
+        sender, group = _text(body, "FromUserId"), _group(app, body)
+        if body.get("Priority") not in (1, 2, 3):
+            raise Refused(660000002, "Priority is 1, 2 or 3")
+        if sender not in group.members:
+            raise Refused(660600024, f"{sender} is not in group {group.id}")
+        content = _message_body(app, body.get("MessageType"), body.get("MessageBody"))
+        message = self.new_message(app, sender, group.id, content, is_from_server=True, is_in_group=True)
+        self.deliver(app, message)
+        return {"MsgId": int(message.key), "MsgSeq": message.extra["MsgSeq"], "AuditInfos": []}
+
     def new_message(
-        self, app: App, sender: str, recipient: str, body: JSONDict, *, is_from_server: bool
+        self,
+        app: App,
+        sender: str,
+        recipient: str,
+        body: JSONDict,
+        *,
+        is_from_server: bool,
+        is_in_group: bool = False,
     ) -> Message:
         self.next_id += random.randrange(1, 1000)
         now = self.world.now()
-        said = self.world.conversation(app.id, frozenset((sender, recipient)))
+        place = frozenset((recipient,) if is_in_group else (sender, recipient))
+        said = self.world.conversation(app.id, place)
         return Message(
             vendor="zego",
             app=app.id,
@@ -138,6 +158,7 @@ class Actions:
             recipient=recipient,
             sent_at=now,
             frames=[Frame(at=now, body=body, rendered=messages.render(body))],
+            is_in_group=is_in_group,
             extra={
                 "MsgSeq": said[-1].extra["MsgSeq"] + 1 if said else 1,
                 "is_from_server": is_from_server,
@@ -185,10 +206,17 @@ class Actions:
         )
 
     async def edit_c2c_msg_body(self, app: App, body: JSONDict) -> JSONDict:
-        """…/edit-a-message.  Which code says that the plan has no editing is not documented."""
+        """…/edit-a-message"""
+        return self._edit(app, body, frozenset((_text(body, "SenderId"), _text(body, "ConvId"))))
+
+    async def edit_group_msg_body(self, app: App, body: JSONDict) -> JSONDict:
+        return self._edit(app, body, frozenset((_text(body, "ConvId"),)))
+
+    def _edit(self, app: App, body: JSONDict, place: Pair) -> JSONDict:
+        """Which code says that the plan has no editing is not documented."""
         if not app.settings.can_edit:
             raise Refused(660000028, "not in this plan")
-        message = self._message(app, body, _text(body, "SenderId"), _text(body, "ConvId"), "ConvMsgSeq")
+        message = self._message(app, body, place, _text(body, "SenderId"), "ConvMsgSeq")
         edits, changed = body.get("EditType"), body.get("MessageBody")
         if type(edits) is not int or not edits & 3 or not isinstance(changed, dict):
             raise Refused(660000002, "EditType has bit 1 or 2, and MessageBody is an object")
@@ -211,36 +239,47 @@ class Actions:
         return {"StateMsgSeq": 0, "EditMsgSeq": 0, "LatestEditTime": int(now * 1000)}
 
     async def revoke_peer_message(self, app: App, body: JSONDict) -> JSONDict:
-        message = self._message(app, body, _text(body, "FromUserId"), _text(body, "ToUserId"), "MsgSeq")
+        return self._revoke(app, body, frozenset((_text(body, "FromUserId"), _text(body, "ToUserId"))))
+
+    async def revoke_group_message(self, app: App, body: JSONDict) -> JSONDict:
+        return self._revoke(app, body, frozenset((_text(body, "GroupId"),)))
+
+    def _revoke(self, app: App, body: JSONDict, place: Pair) -> JSONDict:
+        message = self._message(app, body, place, _text(body, "FromUserId"), "MsgSeq")
         if self.world.now() > message.sent_at + RECALL_WINDOW_S:
             raise Refused(660000024, "sent more than 2 minutes ago")
         message.recalled_at = self.world.now()
         self.world.announce(message)
         return {}
 
-    def _message(self, app: App, body: JSONDict, sender: str, recipient: str, field_name: str) -> Message:
+    def _message(self, app: App, body: JSONDict, place: Pair, sender: str, field_name: str) -> Message:
         sequence = body.get(field_name)
         if type(sequence) is not int:
             raise Refused(660000002, f"{field_name} is a number")
-        said = self.world.conversation(app.id, frozenset((sender, recipient)))
+        said = self.world.conversation(app.id, place)
         found = [message for message in said if message.extra["MsgSeq"] == sequence]
         if not found or found[0].sender != sender:
-            raise Refused(660000022, f"no message {sequence} from {sender} to {recipient}")
+            raise Refused(660000022, f"no message {sequence} from {sender} there")
         if found[0].recalled_at is not None:
             raise Refused(660000023, "the message was recalled")
         return found[0]
 
     async def query_peer_msg(self, app: App, body: JSONDict) -> JSONDict:
+        return self._query(app, body, frozenset((_text(body, "FromUserId"), _text(body, "ToUserId"))))
+
+    async def query_group_msg(self, app: App, body: JSONDict) -> JSONDict:
+        return self._query(app, body, frozenset((_group(app, body).id,)))
+
+    def _query(self, app: App, body: JSONDict, place: Pair) -> JSONDict:
         """/zim-server/conversation/query-the-message-list-of-one-on-one-chats: newest first.
 
         What `Next` holds is not documented, except that 0 begins and ends: here it is a MsgSeq.
         """
-        pair = frozenset((_text(body, "FromUserId"), _text(body, "ToUserId")))
         limit = min(max(int(body.get("Limit", 10)), 1), LARGEST_PAGE)
         before = int(body.get("Next", 0))
         stored = [
             message
-            for message in reversed(self.world.conversation(app.id, pair))
+            for message in reversed(self.world.conversation(app.id, place))
             if (message.recalled_at is None or body.get("WithEmptyMsg") == 1)
             and (not before or message.extra["MsgSeq"] < before)
         ]
@@ -265,7 +304,18 @@ HANDLERS: dict[str, Handler] = {
     "EditC2cMsgBody": Actions.edit_c2c_msg_body,
     "RevokePeerMessage": Actions.revoke_peer_message,
     "QueryPeerMsg": Actions.query_peer_msg,
+    "SendGroupMessage": Actions.send_group_message,
+    "EditGroupMsgBody": Actions.edit_group_msg_body,
+    "RevokeGroupMessage": Actions.revoke_group_message,
+    "QueryGroupMsg": Actions.query_group_msg,
 }
+
+
+def _group(app: App, body: JSONDict) -> Group:
+    group = app.groups.get(_text(body, "GroupId"))
+    if group is None:
+        raise Refused(660600001, f"no group {body['GroupId']}")
+    return group
 
 
 def _profile_error(entry: JSONDict) -> int:

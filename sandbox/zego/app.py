@@ -72,7 +72,8 @@ class App:
             slot: count for slot, count in self.calls_in_second.items() if slot[1] == second
         }
         self.calls_in_second[action, second] = used
-        return used <= self.settings.rate_per_s
+        share = 2 if action == "SendGroupMessage" else 1
+        return used <= self.settings.rate_per_s / share
 
     def signed(self, body: JSONDict, now: float) -> JSONDict:
         """A callback's body as it leaves now."""
@@ -86,11 +87,16 @@ class App:
         return quote(text).encode() if self.settings.is_url_encoded else text.encode()
 
     def to_json(self) -> JSONDict:
-        return {"robots": [asdict(robot) for robot in self.robots.values()], "users": sorted(self.users)}
+        return {
+            "robots": [asdict(robot) for robot in self.robots.values()],
+            "users": sorted(self.users),
+            "groups": [asdict(group) for group in self.groups.values()],
+        }
 
     def restore(self, state: JSONDict) -> None:
         self.robots = {robot["user_id"]: Robot(**robot) for robot in state.get("robots", [])}
         self.users = set(state.get("users", []))
+        self.groups = {group["id"]: Group(**group) for group in state.get("groups", [])}
 
 
 def callback_signature(secret: str, timestamp: int, nonce: str) -> str:

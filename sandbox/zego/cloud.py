@@ -82,6 +82,18 @@ class Zego(VendorCloud):
             raise BadRequest("the app's server does not allow this message, or has not answered")
         return self.actions.deliver(app, message)
 
+    async def send_to_group(
+        self, app_id: str, *, sender: str, group: str, mentions: list[str], content: JSONDict
+    ) -> Message:
+        """The client's list of whom it mentions is not told in callbacks: only the text has their names."""
+        app = self.apps[app_id]
+        self.group_to_write_in(app_id, sender=sender, group=group, mentions=mentions)
+        body = messages.user_body(self.with_mentions(app_id, content, mentions))
+        message = self.actions.new_message(app, sender, group, body, is_from_server=False, is_in_group=True)
+        if not await self.actions.is_allowed(app, message):
+            raise BadRequest("the app's server does not allow this message, or has not answered")
+        return self.actions.deliver(app, message)
+
     # The server API
 
     async def handle(self, request: Request) -> Response:
@@ -98,7 +110,7 @@ class Zego(VendorCloud):
             body, answer = await self._answer(request, action, raw, fate.code)
         self.world.log_call(
             app=query.get("AppId", ""),
-            members=_members(body),
+            members=_members(action, body),
             command=action,
             body=body if body is not None else raw.decode(errors="replace")[:2000],
             answer=answer,
@@ -178,9 +190,12 @@ def _json_object(raw: bytes) -> JSONDict:
     return body
 
 
-def _members(body: JSONDict | None) -> Pair:
+def _members(action: str, body: JSONDict | None) -> Pair:
     """Who is talking, where the action says it: for those who watch the conversation."""
     given = body or {}
+    group = given.get("GroupId") or (given.get("ConvId") if action == "EditGroupMsgBody" else None)
+    if isinstance(group, str):
+        return frozenset((group,))
     receiver = given.get("ConvId") or given.get("ToUserId")
     receivers = receiver if isinstance(receiver, list) else [receiver]
     return frozenset(each for each in (given.get("FromUserId"), *receivers) if isinstance(each, str))

@@ -13,7 +13,7 @@ from sandbox.vendor import BadRequest
 from sandbox.world import JSONDict, Message, Rendered
 
 TEXT, COMBINED, IMAGE, FILE, AUDIO, VIDEO, CUSTOM = 1, 10, 11, 12, 13, 14, 200
-PEER = 0  # `conv_type`
+PEER, GROUP = 0, 2  # `conv_type`
 KINDS = {IMAGE: "image", FILE: "file", AUDIO: "voice", VIDEO: "video"}
 
 type Violation = tuple[str, str]  # rule, detail
@@ -59,8 +59,8 @@ def callback_body(event: str, message: Message) -> JSONDict:
         "appid": message.app,
         "event": event,
         "from_user_id": message.sender,
-        "conv_type": PEER,
-        "conv_id": "" if is_from_server else message.recipient,
+        "conv_type": GROUP if message.is_in_group else PEER,
+        "conv_id": "" if is_from_server and not message.is_in_group else message.recipient,
         "msg_type": message.body["MessageType"],
         "sub_msg_type": 0,
         "msg_body": message.body["Message"],
@@ -72,7 +72,7 @@ def callback_body(event: str, message: Message) -> JSONDict:
     }
     if event == "send_msg":
         body["source"] = int(is_from_server)
-    if is_from_server:
+    if is_from_server and not message.is_in_group:
         body["user_list"] = [
             {"UserId": message.recipient, "MsgId": message.key, "MsgSeq": message.extra["MsgSeq"]}
         ]

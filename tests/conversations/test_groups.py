@@ -12,12 +12,14 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django.fixtures import DjangoAssertNumQueries
 
+from bots.clients import vendor_for
+from bots.errors import EditingUnavailable
 from bots.events import Address
-from bots.models import Robot
+from bots.models import Pace, Robot, VendorAccount
 from conversations import context, receiving, transcript, turns
 from conversations.mentions import Names
 from conversations.models import Callback, Conversation, Message, Turn
-from tests.support.standin import Cloud, callback_body, group_body, incoming
+from tests.support.standin import Cloud, StandIn, callback_body, group_body, incoming
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -178,6 +180,38 @@ def test_disabled_robot_does_not_listen(hear: Hear) -> None:
     hear(group_body("@Ada hello", mentions=["ada"]))
 
     assert not Message.objects.exists()
+
+
+def test_group_that_takes_no_edits_gets_whole_messages(hear: Hear, cloud: Cloud, robot: Robot) -> None:
+    club = Address(kind="group", id="club")
+    refusal = EditingUnavailable("no edits here", place=club)
+    cloud.trouble.extend([None, (True, refusal)])
+    hear(group_body("@Ada hello", mentions=["ada"]))
+
+    turns.answer(Conversation.objects.get().pk)
+
+    (answer,) = cloud.last_frames()
+    assert (answer.text, answer.is_stream) == ("You said: [alice] @Ada hello", False)
+    vendor = vendor_for(robot.account)
+    assert not vendor.can_edit_in(club)
+    assert vendor.can_edit_in(Address(kind="group", id="elsewhere"))
+
+
+@pytest.mark.parametrize("body, seconds", [
+    (group_body("@Ada hello", mentions=["ada"]), 20),
+    (callback_body("hello"), 10),
+])  # fmt: skip
+def test_send_to_a_group_takes_what_the_vendor_counts_it_for(
+    hear: Hear, robot: Robot, monkeypatch: pytest.MonkeyPatch, body: bytes, seconds: float
+) -> None:
+    monkeypatch.setattr(StandIn, "group_send_weight", 2.0)
+    VendorAccount.objects.update(limits={"send_per_s": 0.1})
+    hear(body)
+
+    turns.answer(Conversation.objects.get().pk)
+
+    next_send = Pace.objects.get(call="send").next_at - Message.objects.get(sender="robot").created_at
+    assert next_send.total_seconds() == pytest.approx(seconds, abs=4)
 
 
 # Two callbacks of one message, of which one does not know of the mention

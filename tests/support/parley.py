@@ -236,13 +236,15 @@ class Parley:
         )
 
     def until_told(self, group: Group) -> None:
-        """Until we have acknowledged a callback for each message in the group."""
+        """Until we have acknowledged a callback for each message of a user in the group."""
+        robots = {robot["user_id"] for robot in self.app.robots()}
 
         def is_told() -> bool:
+            said = [message for message in group.messages() if message.sender not in robots]
             acknowledged = [
                 each for each in self.callbacks() if each["members"] == [group.id] and each["status"] == 200
             ]
-            return len(acknowledged) >= len(group.messages())
+            return len(acknowledged) >= len(said)
 
         eventually(is_told)
 

@@ -1,6 +1,7 @@
 """Callbacks: checked, and read into events.
 
 Pre-send: callback_presending.html.  Post-send: callback_postsending.html.  Signature: either of them.
+Mentions: `em_at_list`, docs/document/android/push of easemob/easemob-doc.
 """
 
 from __future__ import annotations
@@ -110,12 +111,12 @@ def _reason_to_ignore(callback: IncomingCallback) -> str:
     event, kind = event_of(callback), body.text("chat_type", "")
     if event == OFFLINE:
         return f"{OFFLINE}: the message was told of already"
-    if kind in GROUPS:
-        return f"written in a group ({kind})"
+    if kind == ROOM or body.text("content_type", "").startswith(ROOM_CONTENT):
+        return "written in a chat room"
     # A newer pre-send callback may have an eventType whose words are not documented, hence no more tests.
-    if kind != PEER:
+    if kind not in {PEER, *GROUPS}:
         return f"unknown event {event}"
-    if body.id("from").lower() == body.id("to").lower():
+    if kind == PEER and body.id("from").lower() == body.id("to").lower():
         return "written to oneself"
     action = command_in(body.object("payload"))
     return f"a command of the client's ({action})" if action else ""
@@ -127,16 +128,18 @@ def read_message(callback: IncomingCallback) -> MessageReceived:
     Ids of people are folded to lower case by the vendor, though not necessarily in what it sends.
     """
     body = Fields(callback.json)
-    sender_id = body.id("from").lower()
+    sender_id, payload = body.id("from").lower(), body.object("payload")
+    is_group = is_in_group(body)
     return MessageReceived(
         event_id=delivery_id(callback),
         happened_at=body.time("timestamp", per_second=1000),
         raw=callback.json,
-        robot_id=body.id("to").lower(),
-        conversation=Address(kind="peer", id=sender_id),
+        robot_id=None if is_group else body.id("to").lower(),
+        conversation=group_of(body) if is_group else Address(kind="peer", id=sender_id),
         sender_id=sender_id,
-        content=read_payload(body.object("payload")),
+        content=read_payload(payload),
         vendor_message_id=body.id("msg_id", longest=LONGEST_ID),
+        mentions=mentions_in(payload) if is_group else (),
     )
 
 
@@ -151,11 +154,31 @@ def read_sent(callback: IncomingCallback, key: int) -> MessageSent:
         happened_at=body.time("timestamp", per_second=1000),
         raw=callback.json,
         robot_id=body.id("from").lower(),
-        conversation=Address(kind="peer", id=body.id("to").lower()),
+        conversation=group_of(body) if is_in_group(body) else Address(kind="peer", id=body.id("to").lower()),
         vendor_message_id=body.id("msg_id", longest=LONGEST_ID),
         key=key,
         is_finished=True,
     )
+
+
+def is_in_group(body: Fields) -> bool:
+    return body.text("chat_type") in GROUPS
+
+
+def group_of(body: Fields) -> Address:
+    name = "group_id" if body.source.get("group_id") else "to"
+    return Address(kind="group", id=body.any_id(name))
+
+
+def mentions_in(payload: Fields) -> tuple[str, ...] | None:
+    """The list that the client SDKs' push settings and the UIKits know; for everybody it is a text, "ALL".
+
+    A client that has no such list may still have the name in the text.
+    """
+    mentioned = payload.object("ext", {}).source.get("em_at_list")
+    if not isinstance(mentioned, list) or not mentioned:
+        return None
+    return tuple(user.lower() for user in mentioned if isinstance(user, str))
 
 
 def ignored(callback: IncomingCallback, reason: str) -> Ignored:
@@ -231,7 +254,9 @@ def as_json(body: Fields) -> str:
     return json.dumps(dict(body.source), ensure_ascii=False)
 
 
-GROUPS: Final = frozenset({"group", "groupchat", "chatroom"})
+GROUPS: Final = frozenset({"group", "groupchat"})  # rooms may come as `groupchat` too
+ROOM: Final = "chatroom"
+ROOM_CONTENT: Final = "chat:room:"
 
 BODIES: Final[dict[str, Callable[[Fields], Content]]] = {
     "txt": read_text,

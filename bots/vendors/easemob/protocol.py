@@ -1,6 +1,7 @@
 """What we send: neutral messages in Easemob's words.
 
-Plain messages: message_single.html.  Streams: message_stream_send_single.html.
+Plain messages: message_single.html, message_group.md.  Streams: message_stream_send_single.html,
+message_stream_send_group.html.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from bots.errors import Unsupported
-from bots.events import Address, JSONDict, OutgoingMessage
+from bots.events import Address, ConversationKind, JSONDict, OutgoingMessage
 from bots.keys import key_given_back
 from bots.text import clean_text
 
@@ -20,12 +21,19 @@ MAX_STREAM_BYTES: Final = 96 * 1024  # of 128 KB
 MARK: Final = "parley"  # our entry in `ext`
 BLANK: Final = " "
 
+# The calls, by where the message is.
+type Calls = dict[ConversationKind, str]
+PLAIN: Final[Calls] = {"peer": "messages/users", "group": "messages/chatgroups"}
+STREAM: Final[Calls] = {"peer": "stream_message/user", "group": "stream_message/chatgroup"}
+HISTORY: Final[Calls] = {"peer": "roaming/chat", "group": "roaming/group"}
+CHAT_TYPES: Final[Calls] = {"peer": "chat", "group": "groupchat"}
+
 
 def plain_request(message: OutgoingMessage) -> JSONDict:
-    """The body of `messages/users`."""
+    """The body of PLAIN."""
     return {
         "from": message.robot_id,
-        "to": [user_of(message)],
+        "to": [message.conversation.id],
         "type": "txt",
         "body": {"msg": clean_text(message.text)},
         **message.extra,
@@ -34,21 +42,21 @@ def plain_request(message: OutgoingMessage) -> JSONDict:
 
 
 def first_chunk(message: OutgoingMessage) -> JSONDict:
-    """The body of `stream_message/user` that begins a stream.  `to` is one text there."""
+    """The body of STREAM that begins a stream.  `to` is one text there."""
     return {
         "from": message.robot_id,
-        "to": user_of(message),
+        "to": message.conversation.id,
         "body": {"msg": clean_text(message.text), "seq": 0, "type": "markdown"},
         "ext": ext_of(message),
     }
 
 
 def next_chunk(message: OutgoingMessage, increment: str) -> JSONDict:
-    """The body of `stream_message/user` that goes on with it: numbers follow one another without a gap."""
+    """The body of STREAM that goes on with it: numbers follow one another without a gap."""
     body: JSONDict = {"msgId": message.vendor_message_id, "msg": increment, "seq": message.frame}
     if message.is_finished:
         body |= {"finish": True, "finishReason": 0}
-    return {"from": message.robot_id, "to": user_of(message), "body": body}
+    return {"from": message.robot_id, "to": message.conversation.id, "body": body}
 
 
 def increment_of(message: OutgoingMessage) -> str:
@@ -63,8 +71,8 @@ def recall_request(message: OutgoingMessage) -> JSONDict:
     return {
         "msg_id": message.vendor_message_id,
         "from": message.robot_id,
-        "to": user_of(message),
-        "chat_type": "chat",
+        "to": message.conversation.id,
+        "chat_type": CHAT_TYPES[message.conversation.kind],
         "force": True,
         "sync_device": True,
     }
@@ -75,13 +83,9 @@ def ext_of(message: OutgoingMessage) -> JSONDict:
     return {**message.extra.get("ext", {}), MARK: {"key": str(message.key)}}
 
 
-def user_of(message: OutgoingMessage) -> str:
-    return peer_in(message.conversation)
-
-
 def peer_in(conversation: Address) -> str:
     if conversation.kind != "peer":
-        raise Unsupported("only one-to-one conversations can be written to and read", party="easemob")
+        raise Unsupported("only one-to-one conversations can be read", party="easemob")
     return conversation.id
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import requests
 
-from bots.errors import MessageGone, VendorBusy, VendorRefused, VendorUnreachable
+from bots.errors import EditingUnavailable, MessageGone, VendorBusy, VendorRefused, VendorUnreachable
 from bots.events import (
     Address,
     ConversationKind,
@@ -34,6 +34,7 @@ GROUP_HISTORY_PAGE: Final = 20  # messages; more are not given
 MOST_HISTORY_PAGES: Final = 50
 CLOCK_SKEW_S: Final = 120  # between Tencent and us
 ALREADY_RECALLED: Final = "20023"
+NOT_FOR_THIS_GROUP: Final = "10007"
 
 
 class Tencent(Vendor):
@@ -103,7 +104,14 @@ class Tencent(Vendor):
         return _receipt(answer, message.conversation.kind, time_field="MsgTime")
 
     def edit(self, message: OutgoingMessage) -> None:
-        self._client.call(protocol.EDIT[message.conversation.kind], protocol.edit_request(message))
+        try:
+            self._client.call(protocol.EDIT[message.conversation.kind], protocol.edit_request(message))
+        except VendorRefused as error:
+            if error.code != NOT_FOR_THIS_GROUP:
+                raise
+            # Live groups take no edits; that this is the code is guessed from its meaning.
+            place = message.conversation
+            raise EditingUnavailable(error.detail, party=self.name, code=error.code, place=place) from error
 
     def recall(self, message: OutgoingMessage) -> None:
         try:

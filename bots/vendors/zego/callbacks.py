@@ -132,16 +132,18 @@ def read_message(callback: IncomingCallback) -> Said | Ignored:
     sender_id = body.id("from_user_id")
     if sender_id.startswith(ROBOT_PREFIX):
         return read_sent(callback, body)
+    place, is_group = body.id("conv_id"), is_in_group(body)
     return MessageReceived(
         event_id=delivery_id(callback),
         happened_at=time_of(body, "msg_time"),
         raw=body_of(callback),
-        robot_id=body.id("conv_id"),
-        conversation=Address(kind="peer", id=sender_id),
+        robot_id=None if is_group else place,
+        conversation=Address(kind="group", id=place) if is_group else Address(kind="peer", id=sender_id),
         sender_id=sender_id,
         content=read_content(body.number("msg_type"), body, "msg_body"),
         vendor_message_id=body.any_id("msg_id", longest=100),
         order=body.number("msg_seq", 0),  # not in ZEGO's sample
+        mentions=None if is_group else (),  # clients send a list of them; callbacks do not have it
     )
 
 
@@ -151,18 +153,22 @@ def read_sent(callback: IncomingCallback, body: Fields) -> MessageSent:
     Through the server API the receiver stands in `user_list` only.
     """
     receivers = body.objects("user_list", [])
-    user_id = receivers[0].id("UserId") if receivers else body.id("conv_id")
+    place = receivers[0].id("UserId") if receivers else body.id("conv_id")
     payload = body.text("payload", "")
     return MessageSent(
         event_id=delivery_id(callback),
         happened_at=time_of(body, "msg_time"),
         raw=body_of(callback),
         robot_id=body.id("from_user_id"),
-        conversation=Address(kind="peer", id=user_id),
+        conversation=Address(kind="group" if is_in_group(body) else "peer", id=place),
         vendor_message_id=message_id(body.any_id("msg_id", longest=60), body.number("msg_seq")),
         key=key_in(payload),
         is_finished=is_finished(payload),
     )
+
+
+def is_in_group(body: Fields) -> bool:
+    return body.number("conv_type") == GROUP
 
 
 def reason_to_ignore(body: Fields) -> str | None:
@@ -180,8 +186,8 @@ def reason_to_ignore(body: Fields) -> str | None:
 def reason_to_ignore_robot(body: Fields) -> str | None:
     if result := body.number("send_result", 0):
         return f"not delivered (send_result {result})"
-    if body.number("conv_type") != PEER:
-        return "written by a robot, not one-to-one"
+    if body.number("conv_type") not in (PEER, GROUP):
+        return "written by a robot, neither one-to-one nor in a group"
     # Of a message to several users at once neither is told; we send none.
     if not body.source.get("msg_id") or body.source.get("msg_seq") is None:
         return "written by a robot, without its numbers"
@@ -190,10 +196,9 @@ def reason_to_ignore_robot(body: Fields) -> str | None:
 
 def reason_of_place(conv_type: int, conv_id: str) -> str | None:
     if conv_type == GROUP:
-        # Whether a robot may be in a group is not documented either.
-        return "a group message does not say whom it mentions"
+        return None  # whether a robot may be in a group is not documented
     if conv_type != PEER:
-        return f"not one-to-one (conv_type {conv_type})"
+        return f"neither one-to-one nor in a group (conv_type {conv_type})"
     if conv_id and not conv_id.startswith(ROBOT_PREFIX):
         return "written to a user"
     return None

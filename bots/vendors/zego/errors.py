@@ -67,6 +67,9 @@ MEANINGS: Final[dict[int, Meaning]] = {
     **dict.fromkeys((660500004, 660500005, 660500006, 660500007), BLOCKED),
     **dict.fromkeys((660500009, 660500010), VETOED),
     660800045: Meaning(VendorRefused, "the user has blocked the robot"),
+    # Groups
+    660600001: Meaning(VendorRefused, "there is no such group"),
+    660600024: Meaning(VendorRefused, "the robot is not in the group"),
     # Accounts
     **dict.fromkeys((660200001, 660500002, 660700012, 660700015), NO_ACCOUNT),
     660700001: SLOW_DOWN,
@@ -76,12 +79,13 @@ MEANINGS: Final[dict[int, Meaning]] = {
 
 # Answers to an edit that hold for every message of the account.  Editing needs the top plan, say the pages
 # for clients; which code the server gives without it is not documented, so all that name the service count.
+EDITS: Final = ("EditC2cMsgBody", "EditGroupMsgBody")
 NO_EDITING: Final = frozenset({660000028, 100000007, 100000017})
 
 
 def error_of(action: str, code: int, message: str) -> VendorError:
     """What a Code other than 0 comes to."""
     meaning = MEANINGS.get(code, UNKNOWN)
-    error = EditingUnavailable if action == "EditC2cMsgBody" and code in NO_EDITING else meaning.error
+    error = EditingUnavailable if action in EDITS and code in NO_EDITING else meaning.error
     detail = f"{action}: {meaning.words}" + (f" ({message})" if message else "")
     return error(detail, party="zego", code=str(code), retry_after=meaning.retry_after)

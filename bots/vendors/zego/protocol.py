@@ -1,8 +1,9 @@
 """What we send: neutral messages in ZEGO's words.
 
 `SendPeerMessage` /zim-server/messaging/send-a-one-to-one-message, `EditC2cMsgBody` …/edit-a-message,
-`RevokePeerMessage` …/recall-a-one-to-one-message.  There is no API for growing answers and none for
-"is typing": an answer grows by edits.
+`RevokePeerMessage` …/recall-a-one-to-one-message; in groups `SendGroupMessage`, `EditGroupMsgBody` and
+`RevokeGroupMessage`.  No call of the server's mentions anybody.  There is no API for growing answers and
+none for "is typing": an answer grows by edits.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 from typing import Any, Final
 
 from bots.errors import Unsupported
-from bots.events import Address, JSONDict, OutgoingMessage
+from bots.events import Address, ConversationKind, JSONDict, OutgoingMessage
 from bots.keys import key_given_back
 from bots.text import clean_text
 
@@ -22,17 +23,25 @@ EDIT_TEXT, EDIT_EXTENSION = 1, 2  # bits of `EditType`
 # "2 KB" for the text, unless ZEGO has raised it for the project: the smaller of the two kilobytes.
 MAX_TEXT_BYTES: Final = 2000
 PLACEHOLDER: Final = "…"  # for an answer without words yet: ZEGO takes no empty text
+
+# The actions, by where the message is.
+type Actions = dict[ConversationKind, str]
+SEND: Final[Actions] = {"peer": "SendPeerMessage", "group": "SendGroupMessage"}
+EDIT: Final[Actions] = {"peer": "EditC2cMsgBody", "group": "EditGroupMsgBody"}
+RECALL: Final[Actions] = {"peer": "RevokePeerMessage", "group": "RevokeGroupMessage"}
+HISTORY: Final[Actions] = {"peer": "QueryPeerMsg", "group": "QueryGroupMsg"}
+
 EXTENSION: Final = "parley"  # our object's name within ExtendedData
 
 
 def send_request(message: OutgoingMessage) -> JSONDict:
-    """The body of `SendPeerMessage`.
+    """The body of SEND.
 
     ZEGO knows no repeat by itself, so our key goes along, by which the history knows the message.
     """
     return {
         "FromUserId": message.robot_id,
-        "ToUserId": [user_of(message)],
+        **({"GroupId": place_of(message)} if is_in_group(message) else {"ToUserId": [place_of(message)]}),
         "MessageType": TEXT,
         "Priority": MEDIUM,
         "MessageBody": message_body(message),
@@ -41,11 +50,11 @@ def send_request(message: OutgoingMessage) -> JSONDict:
 
 
 def edit_request(message: OutgoingMessage) -> JSONDict:
-    """The body of `EditC2cMsgBody`."""
+    """The body of EDIT."""
     return {
         "FromUserId": message.robot_id,
         "SenderId": message.robot_id,
-        "ConvId": user_of(message),
+        "ConvId": place_of(message),
         "MsgType": TEXT,
         "ConvMsgSeq": sequence_of(message),
         "EditType": EDIT_TEXT | EDIT_EXTENSION,
@@ -54,20 +63,25 @@ def edit_request(message: OutgoingMessage) -> JSONDict:
 
 
 def recall_request(message: OutgoingMessage) -> JSONDict:
+    """The body of RECALL."""
     return {
         "FromUserId": message.robot_id,
-        "ToUserId": user_of(message),
+        "GroupId" if is_in_group(message) else "ToUserId": place_of(message),
         "MsgSeq": sequence_of(message),
     }
 
 
-def user_of(message: OutgoingMessage) -> str:
-    return peer_in(message.conversation)
+def is_in_group(message: OutgoingMessage) -> bool:
+    return message.conversation.kind == "group"
+
+
+def place_of(message: OutgoingMessage) -> str:
+    return message.conversation.id
 
 
 def peer_in(conversation: Address) -> str:
     if conversation.kind != "peer":
-        raise Unsupported("only one-to-one conversations can be written to and read", party="zego")
+        raise Unsupported("only one-to-one conversations can be read", party="zego")
     return conversation.id
 
 

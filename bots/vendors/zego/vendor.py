@@ -38,7 +38,8 @@ class Zego(Vendor):
     can_recall = True
     edit_interval_s = 1.0  # the app's 20 edits a second are for all its conversations together
     repeat_window_s = 0.0  # nothing makes a repeat harmless: look the message up first
-    calls_per_s = 20.0  # for each action
+    calls_per_s = 20.0  # for each action …
+    group_send_weight = 2.0  # … but 10 for SendGroupMessage
     robot_prefix = protocol.ROBOT_PREFIX
     max_robot_id_bytes = 32
 
@@ -89,26 +90,27 @@ class Zego(Vendor):
             self._change_profile(user_info)
 
     def send(self, message: OutgoingMessage) -> Receipt:
-        answer = self._fields(self._client.call("SendPeerMessage", protocol.send_request(message)))
-        sent = answer.objects("SuccList")
+        action = protocol.SEND[message.conversation.kind]
+        answer = self._fields(self._client.call(action, protocol.send_request(message)))
+        sent = [answer] if protocol.is_in_group(message) else answer.objects("SuccList")
         if not sent:
             raise answer.wrong("SuccList", "is empty")
         sent_at = datetime.fromtimestamp(self._now(), UTC)  # the answer tells no time
         return Receipt(vendor_message_id=_message_id(sent[0]), sent_at=sent_at)
 
     def edit(self, message: OutgoingMessage) -> None:
-        self._client.call("EditC2cMsgBody", protocol.edit_request(message))
+        self._client.call(protocol.EDIT[message.conversation.kind], protocol.edit_request(message))
 
     def recall(self, message: OutgoingMessage) -> None:
         try:
-            self._client.call("RevokePeerMessage", protocol.recall_request(message))
+            self._client.call(protocol.RECALL[message.conversation.kind], protocol.recall_request(message))
         except MessageGone as error:
             if error.code != ALREADY_RECALLED:
                 raise
 
     def find_sent(self, message: OutgoingMessage) -> Receipt | None:
         made_at_ms = milliseconds_of(message.key) - CLOCK_SKEW_MS
-        pages = self._pages(protocol.user_of(message), message.robot_id, since_ms=made_at_ms)
+        pages = self._pages(message.conversation, message.robot_id, since_ms=made_at_ms)
         for sent in chain.from_iterable(pages):
             is_ours = sent.text("Sender", "") == message.robot_id
             if is_ours and protocol.key_in(sent.text("Payload", "")) == message.key:
@@ -128,7 +130,7 @@ class Zego(Vendor):
         user_id = protocol.peer_in(conversation)
         read = partial(history.read_record, robot_id=robot_id, user_id=user_id)
         for page in self._pages(
-            user_id, robot_id, since_ms=int(since.timestamp() * 1000), before_call=before_call
+            conversation, robot_id, since_ms=int(since.timestamp() * 1000), before_call=before_call
         ):
             yield read_each((record.source for record in page), read)
 
@@ -136,17 +138,24 @@ class Zego(Vendor):
         return protocol.fits(text)
 
     def _pages(
-        self, user_id: str, robot_id: str, *, since_ms: int, before_call: Callable[[], None] = at_once
+        self,
+        conversation: Address,
+        robot_id: str,
+        *,
+        since_ms: int,
+        before_call: Callable[[], None] = at_once,
     ) -> Iterator[list[Fields]]:
         """The conversation since then, newest first
-        (/zim-server/conversation/query-the-message-list-of-one-on-one-chats).
+        (/zim-server/conversation/query-the-message-list-of-one-on-one-chats; the same for a group).
 
         It cannot be asked for a span of time.
         """
-        request: JSONDict = {"FromUserId": robot_id, "ToUserId": user_id, "Limit": HISTORY_PAGE, "Next": 0}
+        is_group = conversation.kind == "group"
+        place = {"GroupId" if is_group else "ToUserId": conversation.id}
+        request: JSONDict = {"FromUserId": robot_id, **place, "Limit": HISTORY_PAGE, "Next": 0}
         for _ in range(MOST_HISTORY_PAGES):
             before_call()
-            answer = self._fields(self._client.call("QueryPeerMsg", request))
+            answer = self._fields(self._client.call(protocol.HISTORY[conversation.kind], request))
             page = answer.objects("List", [])
             recent = [record for record in page if record.number("MsgTime") >= since_ms]
             yield recent

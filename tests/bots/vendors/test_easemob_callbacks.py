@@ -47,9 +47,21 @@ MESSAGES: dict[str, Content] = {
     ),
 }
 
+# In a group: who is mentioned; None: the text has to be searched.
+GROUP_MESSAGES: dict[str, tuple[Content, tuple[str, ...] | None]] = {
+    "group": (Text(text="hello"), None),
+    "group__mention": (Text(text="@Ada hello"), ("ada", "bob")),
+    "group__mention_of_all": (Text(text="@All hello"), None),
+    "group__pre_send": (Text(text="hello"), None),
+    "group__pre_send_flat": (Text(text="@Ada hello"), ("ada",)),
+    "group__without_group_id": (Text(text="hello"), None),
+}
+
 IGNORED = {
+    "room": "written in a chat room",
+    "room__pre_send": "written in a chat room",
+    "group__command": "a command of the client's (TypingBegin)",
     "offline": "chat_offline: the message was told of already",
-    "group": "written in a group (groupchat)",
     "to_oneself": "written to oneself",
     "command": "a command of the client's (TypingBegin)",
     "read_ack": "unknown event read_ack",
@@ -58,7 +70,13 @@ IGNORED = {
     "login": "unknown event online",
 }
 
+SENT = {
+    "own_reply": Address(kind="peer", id="user1"),
+    "group__own_reply": Address(kind="group", id="16934809238921545"),
+}
+
 MALFORMED = {
+    "malformed__ext_is_text": "payload.ext is not an object",
     "malformed__without_id": "msg_id is missing",
     "malformed__without_sender": "from is missing",
     "malformed__text_is_number": "payload.bodies[0].msg is not a text",
@@ -76,7 +94,7 @@ def easemob() -> Vendor:
 def test_every_recorded_body_is_tried() -> None:
     recorded = {path.stem for path in CASE.folder.glob("*.json")}
 
-    assert recorded == {*MESSAGES, *IGNORED, *MALFORMED, "own_reply"}
+    assert recorded == {*MESSAGES, *GROUP_MESSAGES, *SENT, *IGNORED, *MALFORMED}
 
 
 @pytest.mark.parametrize("name", MESSAGES)
@@ -88,8 +106,9 @@ def test_message(easemob: Vendor, name: str) -> None:
     assert (event.vendor_message_id, event.happened_at) == ("1499696395467098072", NOW)
 
 
-def test_message_of_ours(easemob: Vendor) -> None:
-    callback = CASE.callback("own_reply")
+@pytest.mark.parametrize("name", SENT)
+def test_message_of_ours(easemob: Vendor, name: str) -> None:
+    callback = CASE.callback(name)
 
     assert easemob.read(callback) == [
         MessageSent(
@@ -97,12 +116,23 @@ def test_message_of_ours(easemob: Vendor) -> None:
             happened_at=NOW,
             raw=callback.json,
             robot_id="ada",
-            conversation=Address(kind="peer", id="user1"),
+            conversation=SENT[name],
             vendor_message_id="1499696395467098073",
             key=4611686018427387904,
             is_finished=True,
         )
     ]
+
+
+@pytest.mark.parametrize("name", GROUP_MESSAGES)
+def test_message_in_a_group(easemob: Vendor, name: str) -> None:
+    [event] = easemob.read(CASE.callback(name))
+
+    assert isinstance(event, MessageReceived)
+    assert (event.content, event.mentions) == GROUP_MESSAGES[name]
+    assert event.conversation == Address(kind="group", id="16934809238921545")
+    assert (event.robot_id, event.sender_id) == (None, "user1")
+    assert event.vendor_message_id == "1499696395467098072"
 
 
 @pytest.mark.parametrize("name", IGNORED)

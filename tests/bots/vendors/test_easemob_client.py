@@ -123,9 +123,70 @@ def test_stream_can_only_grow(easemob: Vendor) -> None:
         easemob.edit(chunk("Bye", shown="Hello"))
 
 
-def test_groups_are_unsupported(easemob: Vendor) -> None:
-    with pytest.raises(Unsupported):
-        easemob.send(CASE.outgoing(conversation=Address(kind="group", id="g")))
+GROUP = Address(kind="group", id="17")
+
+
+def test_message_to_a_group(easemob: Vendor, cloud: Cloud) -> None:
+    cloud.will_answer(Reply({"timestamp": 1761998400000, "data": {"17": CASE.sent_id}}))
+
+    receipt = easemob.send(CASE.outgoing(conversation=GROUP, mentions=("user1",), key=KEY))
+
+    assert receipt.vendor_message_id == CASE.sent_id
+    assert cloud.request.path == "/acme/chat/messages/chatgroups"
+    assert cloud.request.json == {
+        "from": "ada",
+        "to": ["17"],
+        "type": "txt",
+        "body": {"msg": "Hello"},
+        "ext": {"parley": {"key": str(KEY)}},
+    }
+
+
+def test_stream_in_a_group(easemob: Vendor, cloud: Cloud) -> None:
+    cloud.will_answer(STARTED, ADDED)
+    easemob.send(chunk("Hel", vendor_message_id=None, frame=0, conversation=GROUP))
+    easemob.edit(chunk("Hello", shown="Hel", conversation=GROUP))
+
+    assert {request.path for request in cloud.requests} == {"/acme/chat/stream_message/chatgroup"}
+    assert [request.json["to"] for request in cloud.requests] == ["17", "17"]
+
+
+def test_group_that_takes_no_streams_is_not_the_account(easemob: Vendor, cloud: Cloud) -> None:
+    cloud.will_answer(fail(400, "message_send_error", "too many members"))
+
+    with pytest.raises(EditingUnavailable) as caught:
+        easemob.send(chunk("Hel", vendor_message_id=None, frame=0, conversation=GROUP))
+    easemob.note_editing_refused(caught.value.place)
+
+    assert not easemob.can_edit_in(GROUP)
+    assert easemob.can_edit_in(Address(kind="group", id="18"))
+    assert easemob.memory.read().get("note") is None
+
+
+def test_streams_that_are_not_opened_are_for_groups_neither(easemob: Vendor, cloud: Cloud) -> None:
+    cloud.will_answer(fail(403, "forbidden_op", "stream message service is unopened"))
+
+    with pytest.raises(EditingUnavailable) as caught:
+        easemob.send(chunk("Hel", vendor_message_id=None, frame=0, conversation=GROUP))
+    assert caught.value.place is None
+
+
+def test_recall_in_a_group(easemob: Vendor, cloud: Cloud) -> None:
+    cloud.will_answer(Reply({"data": {"recalled": "yes"}}))
+    easemob.recall(chunk("Hello", conversation=GROUP))
+
+    assert (cloud.request.json["to"], cloud.request.json["chat_type"]) == ("17", "groupchat")
+
+
+def test_send_to_a_group_whose_answer_was_lost_is_looked_for_there(easemob: Vendor, cloud: Cloud) -> None:
+    record = {"msg_id": "m1", "timestamp": 1761998400000, "ext": {"parley": {"key": str(KEY)}}}
+    cloud.will_answer(Reply({"data": {"messages": [record]}}))
+
+    found = easemob.find_sent(CASE.outgoing(conversation=GROUP, key=KEY))
+
+    assert found == Receipt(vendor_message_id="m1", sent_at=SENT_AT)
+    assert cloud.request.path == "/api/server/v6/acme/chat/roaming/group"
+    assert (cloud.request.json["groupId"], "to" in cloud.request.json) == ("17", False)
 
 
 def test_recall_twice(easemob: Vendor, cloud: Cloud) -> None:

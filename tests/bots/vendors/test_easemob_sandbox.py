@@ -12,7 +12,7 @@ from bots.events import Address, OutgoingMessage, RobotProfile
 from bots.keys import new_key
 from bots.vendors.config import read_config
 from bots.vendors.easemob import Easemob, EasemobConfig
-from sandbox.driver import EasemobApp, Sandbox
+from sandbox.driver import EasemobApp, Group, Sandbox
 from tests.bots.vendors.cases import closing
 
 ADA = RobotProfile(user_id="ada", nickname="Ada", avatar_url="https://example.org/ada.png")
@@ -139,3 +139,53 @@ def test_longest_text_is_taken(easemob: Easemob, app: EasemobApp, character: str
     easemob.send(message(text, is_stream=False))
 
     assert app.replies("alice", ADA.user_id)[0].text == text
+
+
+@pytest.fixture
+def group(easemob: Easemob, app: EasemobApp) -> Group:
+    return app.group("alice", "bob", ADA.user_id)
+
+
+def in_group(group: Group, text: str, **fields: Any) -> OutgoingMessage:
+    return message(text, conversation=Address(kind="group", id=group.id), **fields)
+
+
+def test_answer_that_grows_in_a_group(easemob: Easemob, group: Group) -> None:
+    sent = easemob.send(in_group(group, "Hel")).vendor_message_id
+    easemob.edit(in_group(group, "Hello", shown="Hel", frame=1, is_finished=True, vendor_message_id=sent))
+
+    (reply,) = group.replies(ADA.user_id)
+    assert [(frame.text, frame.is_finished) for frame in reply.frames] == [("Hel", False), ("Hello", True)]
+
+
+def test_group_that_is_too_large_for_streams(easemob: Easemob, app: EasemobApp, group: Group) -> None:
+    app.change(largest_stream_group=2)
+
+    with pytest.raises(EditingUnavailable) as caught:
+        easemob.send(in_group(group, "Hel"))
+    easemob.send(in_group(group, "Hello", is_stream=False, is_finished=True))
+
+    assert caught.value.place == Address(kind="group", id=group.id)
+    assert [reply.text for reply in group.replies(ADA.user_id)] == ["Hello"]
+
+
+def test_message_in_a_group_is_found(easemob: Easemob, group: Group) -> None:
+    sent = in_group(group, "early", is_stream=False)
+    receipt = easemob.send(sent)
+    for number in range(30):
+        group.send("bob", f"and {number}")
+    found = easemob.find_sent(sent)
+
+    assert found is not None
+    assert found.vendor_message_id == receipt.vendor_message_id
+    assert easemob.find_sent(in_group(group, "never")) is None
+
+
+def test_recall_in_a_group(easemob: Easemob, group: Group) -> None:
+    sent = in_group(group, "oops", is_stream=False)
+    receipt = easemob.send(sent)
+    recalled = in_group(group, "oops", key=sent.key, vendor_message_id=receipt.vendor_message_id)
+    easemob.recall(recalled)
+    easemob.recall(recalled)
+
+    assert group.replies(ADA.user_id) == []

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bots.errors import MessageGone, VendorBusy, VendorRefused, VendorUnreachable
+from bots.errors import EditingUnavailable, MessageGone, VendorBusy, VendorRefused, VendorUnreachable
 from bots.events import Address, JSONDict, OutgoingMessage, Receipt, RobotProfile
 from bots.keys import KeyMaker
 from bots.text import split_at
@@ -330,6 +330,18 @@ def test_edit_in_a_group(tencent: Tencent, cloud: Cloud) -> None:
     assert cloud.request.path == "/v4/openim/modify_group_msg"
     data = '{"chatbotPlugin":2,"src":2,"chunks":["Hello"],"isFinished":1}'
     assert cloud.request.json == {"GroupId": "g1", "MsgSeq": 17, "MsgBody": stream_body(data, "Hello")}
+
+
+def test_group_that_takes_no_edits_is_not_the_account(tencent: Tencent, cloud: Cloud) -> None:
+    cloud.will_answer(fail(10007, "not supported in this group type"))
+    live = in_group(vendor_message_id="17")
+
+    with pytest.raises(EditingUnavailable) as caught:
+        tencent.edit(live)
+    tencent.note_editing_refused(caught.value.place)
+
+    assert not tencent.can_edit_in(live.conversation)
+    assert tencent.can_edit_in(Address(kind="group", id="g2"))
 
 
 def test_recall_in_a_group(tencent: Tencent, cloud: Cloud) -> None:

@@ -51,21 +51,32 @@ MESSAGES: dict[str, Content] = {
     "unknown_type": Custom(data="?"),
 }
 
+GROUP_MESSAGES: dict[str, Content] = {
+    "group": Text(text="@Ada hello"),
+    "group__image": Image(url=SUN, width=320, height=200),
+}
+
 IGNORED = {
+    "group__through_server": "sent through the server API",
     "through_server": "sent through the server API",
     "bot_msg__through_server": "sent through the server API",
     "failed": "not delivered (send_result 660500004)",
     "between_users": "written to a user",
-    "group": "a group message does not say whom it mentions",
-    "room": "not one-to-one (conv_type 1)",
+    "room": "neither one-to-one nor in a group (conv_type 1)",
     "before_send": "nothing to do on before_send_msg",
     "unknown_event": "nothing to do on user_action",
     "unknown_event__milliseconds": "nothing to do on group_create",
 }
 
-SENT = {"own_reply": "1152921504606847000/8", "bot_msg__by_robot": "1152921504606846977/7"}
+# Of robots' messages: where they are, and their ids.
+SENT = {
+    "own_reply": (Address(kind="peer", id="user1"), "1152921504606847000/8"),
+    "bot_msg__by_robot": (Address(kind="peer", id="user1"), "1152921504606846977/7"),
+    "group__own_reply": (Address(kind="group", id="group1"), "1152921504606846977/7"),
+}
 
 MALFORMED = {
+    "malformed__group_without_id": "conv_id is empty",
     "malformed__without_id": "msg_id is missing",
     "malformed__without_time": "msg_time is missing",
     "malformed__without_place": "conv_id is missing",
@@ -103,8 +114,8 @@ def test_message_of_a_robot(name: str) -> None:
             happened_at=SENT_AT,
             raw=callback.json,
             robot_id="@RBT#001",
-            conversation=Address(kind="peer", id="user1"),
-            vendor_message_id=SENT[name],
+            conversation=SENT[name][0],
+            vendor_message_id=SENT[name][1],
             key=None,
             is_finished=True,
         )
@@ -122,7 +133,7 @@ def test_message_of_ours_is_known_by_its_key(is_finished: bool) -> None:
 
 @pytest.mark.parametrize("fields, reason", [
     ({"send_result": 660500004}, "not delivered (send_result 660500004)"),
-    ({"conv_type": 2}, "written by a robot, not one-to-one"),
+    ({"conv_type": 1}, "written by a robot, neither one-to-one nor in a group"),
     ({"msg_id": "", "user_list": []}, "written by a robot, without its numbers"),
     ({"msg_seq": None}, "written by a robot, without its numbers"),
 ])  # fmt: skip
@@ -152,6 +163,26 @@ def test_message(name: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", GROUP_MESSAGES)
+def test_message_in_a_group_leaves_it_to_the_text_whom_it_mentions(name: str) -> None:
+    callback = CASE.callback(name)
+
+    assert vendor().read(callback) == [
+        MessageReceived(
+            event_id=vendor().delivery_id(callback),
+            happened_at=SENT_AT,
+            raw=callback.json,
+            robot_id=None,
+            conversation=Address(kind="group", id="group1"),
+            sender_id="user1",
+            content=GROUP_MESSAGES[name],
+            vendor_message_id=MESSAGE_ID,
+            order=7,
+            mentions=None,
+        )
+    ]
+
+
 @pytest.mark.parametrize("name", IGNORED)
 def test_nothing_to_act_on(name: str) -> None:
     (event,) = vendor().read(CASE.callback(name))
@@ -170,7 +201,7 @@ def test_what_cannot_be_read_says_why(name: str) -> None:
 def test_every_recorded_body_is_tried() -> None:
     recorded = {path.stem for path in CASE.folder.glob("*.json")}
 
-    assert recorded == {*MESSAGES, *SENT, *IGNORED, *MALFORMED, "text__without_sequence"}
+    assert recorded == {*MESSAGES, *GROUP_MESSAGES, *SENT, *IGNORED, *MALFORMED, "text__without_sequence"}
 
 
 def test_sequence_may_be_missing() -> None:

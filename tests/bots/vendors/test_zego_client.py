@@ -10,7 +10,6 @@ import pytest
 from bots.errors import (
     EditingUnavailable,
     MessageGone,
-    Unsupported,
     VendorBusy,
     VendorRefused,
     VendorUnreachable,
@@ -175,10 +174,53 @@ def test_user_who_gets_nothing_is_a_refusal_though_the_call_succeeded(zego: Zego
         zego.send(message())
 
 
-def test_group_cannot_be_written_to(zego: Zego, cloud: Cloud) -> None:
-    with pytest.raises(Unsupported):
-        zego.send(message(conversation=Address(kind="group", id="group1")))
-    assert cloud.requests == []
+GROUP = Address(kind="group", id="group1")
+
+
+def test_message_to_a_group(zego: Zego, cloud: Cloud) -> None:
+    cloud.will_answer(ok(MsgId=1152921504606847000, MsgSeq=8, AuditInfos=[]))
+
+    receipt = zego.send(message(conversation=GROUP, mentions=("user1",)))
+
+    assert receipt.vendor_message_id == "1152921504606847000/8"
+    assert cloud.request.query["Action"] == "SendGroupMessage"
+    assert cloud.request.json == {
+        "FromUserId": "@RBT#001",
+        "GroupId": "group1",
+        "MessageType": 1,
+        "Priority": 2,
+        "MessageBody": {"Message": "Hello", "ExtendedData": extension(is_finished=False)},
+    }
+
+
+def test_frame_in_a_group(zego: Zego, cloud: Cloud) -> None:
+    zego.edit(sent_message("Hello", conversation=GROUP))
+
+    assert cloud.request.query["Action"] == "EditGroupMsgBody"
+    assert (cloud.request.json["ConvId"], cloud.request.json["ConvMsgSeq"]) == ("group1", 8)
+
+
+def test_recall_in_a_group(zego: Zego, cloud: Cloud) -> None:
+    zego.recall(sent_message("Hello", conversation=GROUP))
+
+    assert cloud.request.query["Action"] == "RevokeGroupMessage"
+    assert cloud.request.json == {"FromUserId": "@RBT#001", "GroupId": "group1", "MsgSeq": 8}
+
+
+def test_send_to_a_group_whose_answer_was_lost_is_looked_for_there(zego: Zego, cloud: Cloud) -> None:
+    cloud.will_answer(ok(List=[], Next=0))
+
+    assert zego.find_sent(message(conversation=GROUP)) is None
+    assert cloud.request.query["Action"] == "QueryGroupMsg"
+    assert (cloud.request.json["GroupId"], "ToUserId" in cloud.request.json) == ("group1", False)
+
+
+def test_plan_without_editing_has_none_in_groups_either(zego: Zego, cloud: Cloud) -> None:
+    cloud.will_answer(fail(660000028))
+
+    with pytest.raises(EditingUnavailable) as caught:
+        zego.edit(sent_message("Hello", conversation=GROUP))
+    assert caught.value.place is None
 
 
 def test_last_frame(zego: Zego, cloud: Cloud) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from bots.errors import EditingUnavailable, MessageGone, VendorBusy, VendorUnreachable
+from bots.errors import EditingUnavailable, MessageGone, VendorBusy, VendorRefused, VendorUnreachable
 from bots.events import Address, OutgoingMessage, RobotProfile
 from bots.keys import new_key
 from bots.vendors.config import read_config
 from bots.vendors.zego import Zego, ZegoConfig
-from sandbox.driver import Sandbox, ZegoApp
+from sandbox.driver import Group, Sandbox, ZegoApp
 from tests.bots.vendors.cases import closing
 
 ADA = RobotProfile(user_id="@RBT#ada", nickname="Ada", avatar_url="https://example.org/ada.png")
@@ -121,3 +121,48 @@ def test_longest_text_is_taken(zego: Zego, app: ZegoApp) -> None:
     zego.send(message(text, is_finished=True))
 
     assert app.replies("alice", ADA.user_id)[0].text == text
+
+
+@pytest.fixture
+def group(zego: Zego, app: ZegoApp) -> Group:
+    return app.group("alice", "bob", ADA.user_id)
+
+
+def in_group(group: Group, text: str, **fields: Any) -> OutgoingMessage:
+    return message(text, conversation=Address(kind="group", id=group.id), **fields)
+
+
+def test_answer_that_grows_in_a_group(zego: Zego, group: Group) -> None:
+    first = in_group(group, "")
+    sent = zego.send(first).vendor_message_id
+    zego.edit(in_group(group, "Hello", key=first.key, is_finished=True, vendor_message_id=sent))
+
+    (reply,) = group.replies(ADA.user_id)
+    assert [(frame.text, frame.is_finished) for frame in reply.frames] == [("…", False), ("Hello", True)]
+
+
+def test_message_in_a_group_is_found_behind_many_others(zego: Zego, group: Group) -> None:
+    sent = in_group(group, "early")
+    receipt = zego.send(sent)
+    for number in range(110):
+        group.send("bob", f"and {number}")
+    found = zego.find_sent(sent)
+
+    assert found is not None
+    assert found.vendor_message_id == receipt.vendor_message_id
+    assert zego.find_sent(in_group(group, "never")) is None
+
+
+def test_recall_in_a_group(zego: Zego, group: Group) -> None:
+    sent = in_group(group, "oops")
+    receipt = zego.send(sent)
+    recalled = in_group(group, "oops", key=sent.key, vendor_message_id=receipt.vendor_message_id)
+    zego.recall(recalled)
+    zego.recall(recalled)
+
+    assert group.replies(ADA.user_id) == []
+
+
+def test_robot_that_is_not_in_the_group(zego: Zego, app: ZegoApp) -> None:
+    with pytest.raises(VendorRefused, match="the robot is not in the group"):
+        zego.send(in_group(app.group("alice", "bob"), "hello"))
