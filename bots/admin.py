@@ -410,7 +410,7 @@ class RobotAdmin(ConfigurationAdmin):
         (None, {"fields": ["account", "user_id", "enabled"]}),
         (_("What users see"), {"fields": ["nickname", "avatar_url"]}),
         (_("Mind"), {"fields": ["persona", ("route", "policy"), ("history_messages", "history_tokens")]}),
-        (_("Replies"), {"fields": [("reply_mode", "merge_window_ms"), "groups", "fallback"]}),
+        (_("Replies"), {"fields": [("reply_mode", "merge_window_ms", "max_age_s"), "groups", "fallback"]}),
         (BUDGET[0], {"fields": ["default_tier", *BUDGET[1]["fields"]]}),
         (
             _("At the vendor"),

@@ -164,6 +164,7 @@ def account_form(vendor: type[Vendor]) -> type[AccountForm]:
     limits = {
         "send_per_s": limit_field(_("Messages sent a second"), vendor),
         "edit_per_s": limit_field(_("Messages edited a second"), vendor),
+        "history_per_s": limit_field(_("Looks into the history a second"), vendor),
     }
     return type("AccountForm", (AccountForm,), {"vendor_class": vendor, **settings, **clearing, **limits})
 

@@ -61,6 +61,7 @@ class VendorAccount(Budget):
 
         SEND = "send", _("send")
         EDIT = "edit", _("edit")
+        HISTORY = "history", _("history")
 
     slug = models.SlugField(_("slug"), unique=True, help_text=SLUG_HELP)
     vendor = models.CharField(_("vendor"), max_length=20, choices=vendor_choices)
@@ -69,7 +70,7 @@ class VendorAccount(Budget):
         _("limits"),
         default=dict,
         blank=True,
-        help_text=_("Calls a second that the vendor allows this app: send_per_s, edit_per_s."),
+        help_text=_("Calls a second that the vendor allows this app: send_per_s, edit_per_s, history_per_s."),
     )
     enabled = models.BooleanField(_("enabled"), default=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -499,6 +500,14 @@ class Robot(Budget):
         default=500,
         validators=[MaxValueValidator(60_000)],
         help_text=_("Messages that follow one another within this time get one answer."),
+    )
+    max_age_s = models.PositiveIntegerField(
+        _("answers messages up to this age, s"),
+        default=3600,
+        help_text=_(
+            "A message that was missed, and found later in the vendor's history, is answered unless it is "
+            "older; then it is only kept, and shown to the model with the next one."
+        ),
     )
     fallback = models.TextField(
         _("fallback"),

@@ -20,7 +20,7 @@ from bots.safety.words import problem_with_word
 from bots.vendors.base import Vendor
 from bots.vendors.config import InvalidConfig, is_web_address, read_config
 
-LIMITS: Final = ("send_per_s", "edit_per_s")
+LIMITS: Final = ("send_per_s", "edit_per_s", "history_per_s")
 CONDITIONS: Final = ("kinds",)
 SHOWN_CHARACTERS: Final = 40  # of a text that has a problem
 

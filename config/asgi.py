@@ -19,6 +19,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application: Any = get_wsgi_application()
 
 from conversations.front import callbacks_app  # noqa: E402
+from conversations.outages import Heart  # noqa: E402
 
 # Requests spend most of their time waiting for the database: two threads for each of its connections
 # (DATABASE_POOL_SIZE), so that one that is given back finds work.
@@ -66,10 +67,13 @@ async def answer_in_words(send: Any, status: int, words: bytes) -> None:
 
 
 async def live(receive: Any, send: Any) -> None:
+    heart = Heart()
     while True:
         event = await receive()
         if event["type"] == "lifespan.startup":
             gc.freeze()  # what was imported stays: looking through it would hold up callbacks
+            heart.start()
         await send({"type": f"{event['type']}.complete"})
         if event["type"] == "lifespan.shutdown":
+            heart.stop()
             return

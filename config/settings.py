@@ -24,6 +24,7 @@ if PUBLIC_URL:
 CSRF_TRUSTED_ORIGINS = env.addresses("CSRF_TRUSTED_ORIGINS")
 WORKER_CONCURRENCY = env.count("WORKER_CONCURRENCY", default=300)
 DRAIN_S = env.seconds("DRAIN_S", default=20)
+RECONCILE_DAYS = env.count("RECONCILE_DAYS", default=7)  # how far back missed messages are looked for
 ALLOW_REAL_MODELS = True  # False: asking a model that is not on this machine is an error
 LOGGING = logs.configure(
     form=env.choice("LOG_FORMAT", logs.FORMATS, default="console"),

@@ -33,8 +33,9 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.paginator import InfinitePaginator
 
+from bots.models import VendorAccount
 from bots.theme import ModelAdmin, badge, moment
-from conversations import receiving, transcript
+from conversations import outages, receiving, reconciling, transcript
 from conversations.models import Callback, Conversation, EndUser, Message, ModelCall, Spend, Turn
 
 PREVIEW_CHARACTERS = 120
@@ -160,6 +161,14 @@ class ConversationAdmin(HistoryAdmin):
     search_fields = ("peer_id__startswith", "public_id__exact")
     search_help_text = _("The beginning of a user's id, or the id of a conversation.")
     ordering = ("-last_message_at",)
+    actions = ("reconcile_selected",)
+
+    def has_reconcile_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("conversations.change_conversation")
+
+    @admin.action(description=_("Look for missed messages at the vendor"), permissions=["reconcile"])
+    def reconcile_selected(self, request: HttpRequest, conversations: QuerySet[Conversation]) -> None:
+        tell_reconciling(request, outages.reconcile(conversations))
 
     @admin.display(description=_("robot"))
     def show_robot(self, conversation: Conversation) -> SafeString:
@@ -182,6 +191,31 @@ class ConversationAdmin(HistoryAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
         return super().get_queryset(request).select_related("robot__account")
+
+
+@admin.action(description=_("Look for missed messages at the vendor"), permissions=["change"])
+def reconcile_accounts(
+    modeladmin: ModelAdmin, request: HttpRequest, accounts: QuerySet[VendorAccount]
+) -> None:
+    active = Conversation.objects.filter(
+        robot__account__in=accounts, last_message_at__gte=timezone.now() - reconciling.window()
+    )
+    tell_reconciling(request, outages.reconcile(active))
+
+
+# What is configured knows nothing of what is said.
+account_admin = admin.site.get_model_admin(VendorAccount)
+account_admin.actions = [*(account_admin.actions or ()), reconcile_accounts]
+
+
+def tell_reconciling(request: HttpRequest, count: int) -> None:
+    text = ngettext(
+        "%(count)d conversation will be compared with the vendor's history.",
+        "%(count)d conversations will be compared with the vendor's history.",
+        count,
+    )
+    level = messages.SUCCESS if count else messages.WARNING
+    messages.add_message(request, level, text % {"count": count})
 
 
 def transcript_context(request: HttpRequest, conversation: Conversation) -> dict[str, Any]:

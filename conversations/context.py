@@ -51,7 +51,7 @@ def earlier_messages(conversation: Conversation, turn: Turn, *, limit: int) -> l
     """
     messages = (
         conversation.messages.exclude(turn=turn)
-        .exclude(sender=Message.Sender.USER, turn=None, is_overheard=False)
+        .exclude(sender=Message.Sender.USER, turn=None, is_overheard=False, state=Message.State.RECEIVED)
         .exclude(is_overheard=True, created_at__gt=turn.started_at or timezone.now())
         .exclude(state__in=Message.GONE)
         .exclude(is_error=True)

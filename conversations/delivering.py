@@ -37,6 +37,7 @@ CHECK_S: Final = 0.5  # how often a turn that waits for something else than a ve
 
 SEND: Final = VendorAccount.Call.SEND
 EDIT: Final = VendorAccount.Call.EDIT
+HISTORY: Final = VendorAccount.Call.HISTORY
 
 # Once a second for every reply under way, and the ORM would take longer to write it than the database
 # to do it.  The condition is that of `owned`.
@@ -242,6 +243,7 @@ class Delivery:
         age_s = (timezone.now() - self.message.created_at).total_seconds()
         if age_s < self.vendor.repeat_window_s:
             return None
+        pause(pace.reserve_slot(self.account, HISTORY))
         try:
             return self.vendor.find_sent(self._outgoing(is_finished=False))
         except Unsupported:

@@ -125,6 +125,28 @@ class Conversation(models.Model):
         return f"{self.peer_id} ↔ {self.robot}"
 
 
+class Reconciliation(models.Model):
+    """A conversation that is to be read anew at its vendor, as messages may have been missed."""
+
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="reconciliations")
+    since = models.DateTimeField()  # by the vendor's clock: when the first may have been said
+    requested_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField(default=timezone.now)  # put off when the vendor does not answer
+
+    def __str__(self) -> str:
+        return f"{self.conversation_id} since {self.since}"
+
+
+class Heartbeat(models.Model):
+    """The one row that says when somebody was last there to take callbacks."""
+
+    seen_at = models.DateTimeField(default=timezone.now)
+    previous_at = models.DateTimeField(default=timezone.now)  # the time before
+
+    def __str__(self) -> str:
+        return str(self.seen_at)
+
+
 class Turn(models.Model):
     """From the first unanswered message of a user to the end of the reply."""
 
@@ -322,6 +344,7 @@ class Message(models.Model):
 
     class State(models.TextChoices):
         RECEIVED = "received", _("received")
+        RECORDED = "recorded", _("recorded only")  # found too late to be answered
         SENDING = "sending", _("sending")  # stored; the vendor may or may not have it
         STREAMING = "streaming", _("streaming")  # the vendor has its first frame
         FINISHING = "finishing", _("finishing")  # stored whole; the vendor may or may not have its last frame

@@ -40,7 +40,8 @@ WITH stored AS (
 ), event AS (
     SELECT * FROM json_to_recordset(%(events)s) AS event (
         account_id bigint, robot text, address_kind text, address text, sender_id text, content_kind text,
-        text text, extra jsonb, vendor_message_id text, happened_at timestamptz, rank bigint, mentions jsonb
+        text text, extra jsonb, vendor_message_id text, happened_at timestamptz, rank bigint, mentions jsonb,
+        state text
     )
 ), hearing AS (
     SELECT event.*, robot.id AS robot_id, false AS is_overheard
@@ -75,10 +76,10 @@ WITH stored AS (
     -- Of two callbacks for a message in a group, one may be first to tell that it is for the robot.
     ON CONFLICT (conversation_id, vendor_message_id) DO UPDATE SET is_overheard = false
     WHERE conversations_message.is_overheard AND NOT excluded.is_overheard
-    RETURNING conversation_id, is_overheard
+    RETURNING conversation_id, is_overheard, state
 ), owing AS (
     SELECT DISTINCT place.id FROM place
-    JOIN said ON said.conversation_id = place.id AND NOT said.is_overheard
+    JOIN said ON said.conversation_id = place.id AND NOT said.is_overheard AND said.state = 'received'
     JOIN bots_robot AS robot ON robot.id = place.robot_id AND robot.enabled
     WHERE place.owner = 'robot'
 )
@@ -123,12 +124,21 @@ WHERE message.id = told.id AND (told.is_whole OR message.vendor_message_id IS NU
 """
 
 
-def store(callbacks: Sequence[Callback], heard: Sequence[tuple[VendorAccount, MessageReceived]]) -> list[int]:
-    """Store unsaved callbacks, and put messages into their conversations; → those conversations in which
-    a turn was queued for it and needs a job.  For use inside a transaction."""
+type Heard = Sequence[tuple[VendorAccount, MessageReceived]]
+
+
+def store(callbacks: Sequence[Callback], heard: Heard, late: Heard = ()) -> list[int]:
+    """Store unsaved callbacks, and put messages into their conversations, those that come too late without
+    a turn; → those conversations in which a turn was queued for it and needs a job.  For use inside a
+    transaction."""
+    events = [
+        _event(account, event, state)
+        for messages, state in ((heard, Message.State.RECEIVED), (late, Message.State.RECORDED))
+        for account, event in messages
+    ]
     documents = {
         "callbacks": as_json([_row(callback) for callback in callbacks]),
-        "events": as_json([_event(account, event) for account, event in heard]),
+        "events": as_json(events),
     }
     with connection.cursor() as cursor:
         cursor.execute(NO_TABLE_SCANS)
@@ -152,7 +162,7 @@ def _row(callback: Callback) -> dict[str, Any]:
     return {name: vars(callback)[name] for name in _columns_of(Callback)}
 
 
-def _event(account: VendorAccount, event: MessageReceived) -> dict[str, Any]:
+def _event(account: VendorAccount, event: MessageReceived, state: Message.State) -> dict[str, Any]:
     return {
         "account_id": account.pk,
         "robot": event.robot_id,
@@ -166,6 +176,7 @@ def _event(account: VendorAccount, event: MessageReceived) -> dict[str, Any]:
         "happened_at": event.happened_at,
         "rank": event.order,
         "mentions": event.mentions,
+        "state": state.value,
     }
 
 
@@ -211,7 +222,7 @@ def _statement() -> str:
             kind="content_kind",
             text="text",
             extra="extra",
-            state="'received'",
+            state="heard.state",
             vendor_message_id="vendor_message_id",
             is_overheard="is_overheard",
             happened_at="happened_at",

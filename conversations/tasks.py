@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
+from django.db import transaction
 from django.db.models import CharField, Exists, OuterRef, Value
 from django.db.models.functions import Cast, Concat
 from django.utils import timezone
@@ -13,10 +14,11 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from bots.retries import RetryByError
-from conversations import calls, turns
-from conversations.models import Turn
+from conversations import calls, reconciling, turns
+from conversations.models import Reconciliation, Turn
 
 LOCK_PREFIX: Final = "conversation:"
+RECONCILING_LOCK_PREFIX: Final = "reconcile:"
 STRANDED_AFTER: Final = timedelta(minutes=1)  # the job of a waiting turn has started long before
 
 
@@ -38,6 +40,42 @@ def rescue_turns(timestamp: int) -> None:
         queued_at__lt=timezone.now() - STRANDED_AFTER,
     )
     defer_answers(set(stranded.values_list("conversation_id", flat=True)))
+
+
+@app.task(name="conversations.reconcile", retry=RetryByError())
+def reconcile(account_id: int) -> None:
+    reconciling.reconcile(account_id, defer_answers)
+
+
+@app.task(name="conversations.reconcile_active", retry=RetryByError())
+def reconcile_active(since: str) -> None:
+    with transaction.atomic():
+        defer_reconciling(reconciling.request_active(since=datetime.fromisoformat(since)))
+
+
+@app.periodic(cron="* * * * *")
+@app.task(
+    name="conversations.rescue_reconciling",
+    queueing_lock="conversations.rescue_reconciling",
+    retry=RetryByError(),
+)
+def rescue_reconciling(timestamp: int) -> None:
+    """Queue a job again for accounts whose job was given up."""
+    reconciling.give_up_old()
+    account = Cast(OuterRef("conversation__robot__account_id"), CharField())
+    lock = Concat(Value(RECONCILING_LOCK_PREFIX), account)
+    jobs = ProcrastinateJob.objects.filter(lock=lock, status__in=["todo", "doing"])
+    left = Reconciliation.objects.filter(
+        ~Exists(jobs), requested_at__lt=timezone.now() - STRANDED_AFTER
+    ).values_list("conversation__robot__account_id", flat=True)
+    defer_reconciling(set(left))
+
+
+def defer_reconciling(account_ids: Iterable[int]) -> None:
+    """Queue a job for each account, in the transaction that is under way."""
+    for account_id in account_ids:
+        # One job of an account runs at a time; one too many finds nothing to do.
+        reconcile.configure(lock=f"{RECONCILING_LOCK_PREFIX}{account_id}").defer(account_id=account_id)
 
 
 def defer_answers(conversation_ids: Iterable[int]) -> None:

@@ -370,7 +370,7 @@ class ReplySection(Section):
 
     class Meta:
         model = Robot
-        fields: ClassVar = ["mode", "merge_window_ms", "fallback"]
+        fields: ClassVar = ["mode", "merge_window_ms", "max_age_s", "fallback"]
 
 
 class HistorySection(Section):

@@ -50,7 +50,8 @@ MODEL = {
 }  # fmt: skip
 ROBOT = {
     "nickname": "Ada", "avatar_url": "", "persona": "You are Ada.", "reply_mode": "stream",
-    "merge_window_ms": "500", "fallback": "Sorry.", "history_messages": "20", "history_tokens": "4000",
+    "merge_window_ms": "500", "max_age_s": "3600", "fallback": "Sorry.",
+    "history_messages": "20", "history_tokens": "4000",
     "groups": "mentions", "enabled": "on",
 }  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import ClassVar
@@ -21,9 +21,10 @@ from bots.events import (
     OutgoingMessage,
     Receipt,
     RobotProfile,
+    Said,
     Text,
 )
-from bots.vendors.base import Answer, IncomingCallback, Vendor
+from bots.vendors.base import Answer, IncomingCallback, Vendor, at_once
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -37,6 +38,7 @@ class StandInConfig:
 class Cloud:
     """What the vendor's side knows."""
 
+    history: list[list[Said]] = field(default_factory=list)  # in pages, newest first
     frames: dict[str, list[OutgoingMessage]] = field(default_factory=dict)  # by message id
     recalled: set[str] = field(default_factory=set)
     registered: list[RobotProfile] = field(default_factory=list)
@@ -151,6 +153,21 @@ class StandIn(Vendor):
         self.cloud.calls.append("find_sent")
         id_ = f"m{message.key}"
         return Receipt(vendor_message_id=id_, sent_at=START) if id_ in self.cloud.frames else None
+
+    def history(
+        self,
+        *,
+        robot_id: str,
+        conversation: Address,
+        since: datetime,
+        before_call: Callable[[], None] = at_once,
+    ) -> Iterator[list[Said]]:
+        for page in self.cloud.history:
+            before_call()
+            self._do("history", lambda: None)
+            yield [
+                event for event in page if event.conversation == conversation and event.happened_at >= since
+            ]
 
     def recall(self, message: OutgoingMessage) -> None:
         self._do("recall", lambda: self.cloud.recalled.add(message.vendor_message_id or ""))
