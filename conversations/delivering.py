@@ -33,6 +33,7 @@ SHORT_PAUSE_S: Final = 0.01  # taking a connection again would cost more than ho
 PATIENCE_S: Final = 30.0  # how long a call is tried again here, before the job is put back in the queue
 FIRST_PAUSE_S: Final = 0.2  # before the second try; it doubles up to:
 LONGEST_PAUSE_S: Final = 5.0
+FADED: Final = 2 / 3  # of the longest gap between two frames: the rest is for the way
 CHECK_S: Final = 0.5  # how often a turn that waits for something else than a vendor looks whether it is ours
 
 SEND: Final = VendorAccount.Call.SEND
@@ -96,6 +97,7 @@ class Delivery:
         self.vendor = vendor_for(self.account)
         self._is_doubtful = not message._state.adding  # an earlier attempt may have sent it
         self._next_frame_at = 0.0  # monotonic
+        self._last_frame_at = time.monotonic()
 
     @classmethod
     def of_new_message(cls, turn: Turn, text: str, *, is_stream: bool, is_error: bool = False) -> Delivery:
@@ -147,6 +149,13 @@ class Delivery:
     def frame_due_in(self) -> float:
         """Seconds until the vendor takes another frame of this message."""
         return max(0.0, self._next_frame_at - time.monotonic())
+
+    @property
+    def fades(self) -> bool:
+        """Whether the vendor is about to end it, as nothing more has come."""
+        quiet_s = time.monotonic() - self._last_frame_at
+        is_growing = self.message.state == Message.State.STREAMING
+        return is_growing and quiet_s > self.vendor.longest_gap_s * FADED
 
     def may_show(self) -> bool:
         """Whether the account's allowance has room for a frame that may be skipped."""
@@ -256,9 +265,13 @@ class Delivery:
         return Receipt(vendor_message_id=row[0], sent_at=row[1]) if row[0] else None
 
     def _edit(self, text: str, *, is_finished: bool) -> None:
-        if self.vendor.grows_by_increments and self._is_pending and text != self.message.text:
+        if self._is_pending and text != self.message.text and self._takes_increments:
             self._offer(self.message.text, is_finished=False)  # or what it said would be missing
         self._offer(text, is_finished=is_finished)
+
+    @property
+    def _takes_increments(self) -> bool:
+        return self.vendor.takes_increments(self.message.vendor_message_id or "")
 
     @property
     def _is_pending(self) -> bool:
@@ -286,7 +299,8 @@ class Delivery:
             self._update(text=text[: self.message.accepted], state=Message.State.DELIVERED)
             raise
         finally:
-            self._next_frame_at = time.monotonic() + self.vendor.edit_interval_s
+            self._last_frame_at = time.monotonic()
+            self._next_frame_at = self._last_frame_at + self.vendor.edit_interval_s
         self._set({"accepted": len(text)})  # stored with the next frame
         if is_finished:
             self._update(state=Message.State.DELIVERED, accepted=len(text))

@@ -190,6 +190,8 @@ class Speaker:
         if self._is_woken or not self._has_news:
             self._is_woken = False
             check_ownership(self.turn)
+            if self._delivery and self._delivery.fades and self._delivery.may_show():
+                self._show(self._delivery, self._delivery.shown)
             return
         text = self._turn_pages()
         if not (text and self.grows):  # the last page may have shown that messages cannot grow

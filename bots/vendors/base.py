@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -80,19 +81,19 @@ class Vendor:
     label: ClassVar[str]  # for people
     Config: ClassVar[type[VendorConfig]]
     can_edit: ClassVar[bool] = False  # a sent message can be replaced, so answers can grow
-    grows_by_increments: ClassVar[bool] = (
-        False  # `edit` adds to a message; it takes each frame once, in order
-    )
-    starts_empty: ClassVar[bool] = True  # a growing answer may begin without words
     can_recall: ClassVar[bool] = False
-    edit_interval_s: ClassVar[float] = 1.0  # between two frames of one message
-    repeat_window_s: ClassVar[float] = 0.0  # a send repeated within this is harmless (same `key`)
     calls_per_s: ClassVar[float] = 20.0  # an app's default allowance for each kind of call
     group_send_weight: ClassVar[float] = 1.0  # of that allowance, a send to a group takes so many calls
     timeout_s: ClassVar[tuple[float, float]] = 3.0, 8.0  # for the connection, for the answer
     robot_prefix: ClassVar[str] = ""  # every robot's id begins with it
     max_robot_id_bytes: ClassVar[int] = 32
     robot_id_alphabet: ClassVar[str] = ""  # characters that a robot's id may have; "": any
+
+    # What to fill in, by class or by account
+    starts_empty: bool = True  # a growing answer may begin without words
+    edit_interval_s: float = 1.0  # between two frames of one message
+    longest_gap_s: float = math.inf  # a growing message that hears nothing for so long ends by itself
+    repeat_window_s: float = 0.0  # a send repeated within this is harmless (same `key`)
 
     def __init__(self, config: VendorConfig, session: requests.Session | None = None) -> None:
         self.config = config
@@ -172,6 +173,10 @@ class Vendor:
         """
         raise NotImplementedError
 
+    def takes_increments(self, vendor_message_id: str) -> bool:
+        """Whether `edit` adds to this message, and takes each frame once and in order.  Else it replaces."""
+        return False
+
     def edit(self, message: OutgoingMessage) -> None:
         """Make a sent message say what `message` says now.
 
@@ -206,6 +211,13 @@ class Vendor:
     def fits(self, text: str, *, is_stream: bool) -> bool:
         """Whether one message can carry the text.  Holds for every prefix of a text for which it holds."""
         raise NotImplementedError
+
+
+def increment_of(message: OutgoingMessage, *, party: str) -> str:
+    """What is new in a message.  Raises Unsupported where it is not only longer."""
+    if not message.text.startswith(message.shown):
+        raise Unsupported("a stream can only be added to", party=party)
+    return message.text[len(message.shown) :]
 
 
 def new_session() -> requests.Session:

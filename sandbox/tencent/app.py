@@ -33,6 +33,7 @@ class AppSettings:
     callback_retry_interval_s: float = 1.0
     rate_per_s: int = 200  # for each command; trtc.io/document/34419
     max_robots: int = 20
+    stream_gap_s: float = 15.0  # cloud.tencent.com/document/product/269/128596
 
     @classmethod
     def from_json(cls, settings: Mapping[str, Any]) -> AppSettings:
@@ -46,12 +47,25 @@ class AppSettings:
 
 
 @dataclass(kw_only=True)
+class Stream:
+    """What the cloud knows of a growing message besides the message."""
+
+    id: str  # StreamMsgID
+    message_key: str
+    last_index: int = 0
+    last_chunk: JSONDict = field(default_factory=dict)
+    calls: list[float] = field(default_factory=list)  # times
+    is_ended: bool = False
+
+
+@dataclass(kw_only=True)
 class App:
     settings: AppSettings
     robots: dict[str, Robot] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     users: set[str] = field(default_factory=set)  # accounts that have logged in or were written to
     signatures: dict[str, str] = field(default_factory=dict)  # SelfSignature by account
+    streams: dict[str, Stream] = field(default_factory=dict)  # by StreamMsgID
     calls_in_second: dict[tuple[str, int], int] = field(default_factory=dict)
 
     @property

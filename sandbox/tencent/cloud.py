@@ -16,13 +16,14 @@ from starlette.routing import BaseRoute, Route
 
 from sandbox.courier import Courier
 from sandbox.failing import fail
-from sandbox.tencent import chatbot, groups, usersig
+from sandbox.tencent import chatbot, commands, groups, streams, usersig
 from sandbox.tencent.app import ROBOT_PREFIX, App, AppSettings
-from sandbox.tencent.commands import HANDLERS, Commands, Refused
+from sandbox.tencent.commands import Commands, Refused
 from sandbox.vendor import BadRequest, VendorCloud
 from sandbox.world import Frame, Group, JSONDict, Message, Pair, Rendered, Robot, World
 
 MAX_ACCOUNT_BYTES = 32
+HANDLERS = commands.HANDLERS | groups.HANDLERS | streams.HANDLERS
 
 
 class Tencent(VendorCloud):
@@ -152,7 +153,7 @@ class Tencent(VendorCloud):
         try:
             if injected_code:
                 raise Refused(injected_code, "injected by the sandbox")
-            handler = HANDLERS.get(command) or groups.HANDLERS.get(command)
+            handler = HANDLERS.get(command)
             if handler is None:
                 raise Refused(60009, f"no command {command}")
             app = self._authenticated_app(request)

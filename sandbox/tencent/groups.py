@@ -32,7 +32,7 @@ MOST_RECALLED = 10
 
 async def send_group_msg(commands: Commands, app: App, body: JSONDict) -> JSONDict:
     """An admin may send for one who is not a member."""
-    group = _group(app, body)
+    group = group_of(app, body)
     sender = body.get("From_Account") or app.settings.admin_user_id
     number = uint32_of(body, "Random", 10004)
     content = message_body(body)
@@ -160,7 +160,7 @@ async def group_msg_recall(commands: Commands, app: App, body: JSONDict) -> JSON
 
 async def group_msg_get_simple(commands: Commands, app: App, body: JSONDict) -> JSONDict:
     """Pages go backwards, from the message of number ReqMsgSeq on."""
-    group = _group(app, body)
+    group = group_of(app, body)
     count = min(uint32_of(body, "ReqMsgNumber", 10004), LARGEST_PAGE)
     newest = uint32_of(body, "ReqMsgSeq", 10004) if "ReqMsgSeq" in body else None
     stored = [
@@ -185,7 +185,7 @@ def _history_entry(message: Message) -> JSONDict:
     }
 
 
-def _group(app: App, body: JSONDict) -> Group:
+def group_of(app: App, body: JSONDict) -> Group:
     group = app.groups.get(text_of(body, "GroupId", 10004))
     if group is None:
         raise Refused(10010, f"no group {body['GroupId']}")
@@ -193,7 +193,7 @@ def _group(app: App, body: JSONDict) -> Group:
 
 
 def _message(commands: Commands, app: App, body: JSONDict, sequence: int) -> Message:
-    group = _group(app, body)
+    group = group_of(app, body)
     message = commands.world.message(app.id, f"{group.id}/{sequence}")
     if message is None:
         raise Refused(20022, f"no message {sequence} in group {group.id}")

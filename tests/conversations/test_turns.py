@@ -579,3 +579,18 @@ def test_worker_that_dies_before_it_knows_leaves_nothing_double(
     turns.answer(conversation.pk)
 
     assert cloud.shown() == ["You said: hello"]
+
+
+def test_message_that_would_end_by_itself_is_kept_growing(
+    hear: Hear, cloud: Cloud, model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("conversations.speaking.IDLE_CHECK_S", 0.02)
+    monkeypatch.setattr(StandIn, "longest_gap_s", 0.03)
+    model.params = {"reply": "one two", "chunk_chars": 4, "delay_ms": 400}
+    model.save()
+
+    turns.answer(hear("hello").pk)
+
+    (frames,) = cloud.frames.values()
+    assert [frame.text for frame in frames].count("one ") > 2
+    assert frames[-1].text == "one two"

@@ -59,13 +59,6 @@ def next_chunk(message: OutgoingMessage, increment: str) -> JSONDict:
     return {"from": message.robot_id, "to": message.conversation.id, "body": body}
 
 
-def increment_of(message: OutgoingMessage) -> str:
-    """What is new in a message.  Raises Unsupported where it is not only longer."""
-    if not message.text.startswith(message.shown):
-        raise Unsupported("a stream message can only be added to", party="easemob")
-    return clean_text(message.text[len(message.shown) :])
-
-
 def recall_request(message: OutgoingMessage) -> JSONDict:
     """The body of `messages/msg_recall`; `force`: however long ago it was (message_recall_single)."""
     return {

@@ -25,7 +25,8 @@ from bots.errors import (
 )
 from bots.events import Address, Event, JSONDict, OutgoingMessage, Receipt, RobotProfile, Said
 from bots.keys import milliseconds_of
-from bots.vendors.base import EDITING_BREAK_S, Answer, IncomingCallback, Vendor, at_once
+from bots.text import clean_text
+from bots.vendors.base import EDITING_BREAK_S, Answer, IncomingCallback, Vendor, at_once, increment_of
 from bots.vendors.easemob import callbacks, history, protocol
 from bots.vendors.easemob.client import EasemobClient
 from bots.vendors.easemob.config import EasemobConfig
@@ -48,7 +49,6 @@ class Easemob(Vendor):
     label = "Easemob IM"
     Config = EasemobConfig
     can_edit = True  # an answer grows as a stream message
-    grows_by_increments = True
     starts_empty = False  # whether a chunk may be without words is not documented
     can_recall = True
     edit_interval_s = 0.5  # 100 chunks a second are for all the app's conversations together
@@ -137,8 +137,11 @@ class Easemob(Vendor):
             raise self._fields(answer).wrong("data", "does not hold one id")
         return self._receipt(answer, self._fields(answer).object("data").id(ids[0], longest=100))
 
+    def takes_increments(self, vendor_message_id: str) -> bool:
+        return True
+
     def edit(self, message: OutgoingMessage) -> None:
-        increment = protocol.increment_of(message)
+        increment = clean_text(increment_of(message, party=self.name))
         try:
             self._add(message, increment)
         except MessageEnded as error:

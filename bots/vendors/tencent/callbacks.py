@@ -198,6 +198,8 @@ def signal_in(elements: list[Fields]) -> Mapping[str, Any] | None:
 
 def is_finished(element: Fields) -> bool:
     """Whether it is not an answer that grows on."""
+    if element.text("MsgType") == "TIMStreamElem":
+        return False  # how an ended one looks is not documented
     data = _custom_data(element)
     return data.get("src") != STREAM or "chatbotPlugin" not in data or data.get("isFinished") == 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from django.utils.translation import gettext_lazy as _
 
@@ -38,6 +39,16 @@ class TencentConfig:
             "secret": True,
             "label": _("Callback token"),
             "help": _("The console's token for callback authentication. Empty: callbacks are not signed."),
+        },
+    )
+    transport: Literal["chatbot", "stream"] = field(
+        default="chatbot",
+        metadata={
+            "label": _("Growing answers"),
+            "help": _(
+                "chatbot: messages of the chatbot plugin, which TUIKit shows from 8.6 on. stream: native "
+                "stream messages, for clients with SDK 8.9.7511 or later; others show a plain text."
+            ),
         },
     )
     api_base: str = field(

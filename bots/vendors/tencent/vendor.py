@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from typing import Final
 
 import requests
 
-from bots.errors import EditingUnavailable, MessageGone, VendorBusy, VendorRefused, VendorUnreachable
+from bots.errors import (
+    EditingUnavailable,
+    MessageEnded,
+    MessageGone,
+    Unsupported,
+    VendorBusy,
+    VendorRefused,
+    VendorUnreachable,
+)
 from bots.events import (
     Address,
     ConversationKind,
@@ -25,7 +34,7 @@ from bots.events import (
 from bots.keys import milliseconds_of
 from bots.vendors.base import Answer, IncomingCallback, Vendor, at_once
 from bots.vendors.reading import Fields, read_each
-from bots.vendors.tencent import callbacks, history, protocol
+from bots.vendors.tencent import callbacks, history, protocol, stream
 from bots.vendors.tencent.client import TencentClient
 from bots.vendors.tencent.config import TencentConfig
 
@@ -62,6 +71,12 @@ class Tencent(Vendor):
         super().__init__(config, session)
         self._now = now
         self._client = TencentClient(config, self.session, timeout_s=self.timeout_s, now=now)
+        self._streams = config.transport == "stream"
+        if self._streams:
+            self.starts_empty = False  # or it would end by itself while a model thinks
+            self.edit_interval_s = stream.INTERVAL_S
+            self.longest_gap_s = stream.LONGEST_GAP_S
+            self.repeat_window_s = 0.0  # that a repeat is known is documented of `sendmsg` only
 
     def check(self, callback: IncomingCallback) -> None:
         callbacks.check(callback, self.config)
@@ -96,6 +111,12 @@ class Tencent(Vendor):
         self._set_profile(robot)
 
     def send(self, message: OutgoingMessage) -> Receipt:
+        if self._streams and message.is_stream:
+            # Clients that show streams have nothing for the plugin's way to tell of a failure.
+            return self._send(replace(message, is_stream=False)) if message.is_error else self._begin(message)
+        return self._send(message)
+
+    def _send(self, message: OutgoingMessage) -> Receipt:
         command = protocol.SEND[message.conversation.kind]
         answer = self._fields(self._client.call(command, protocol.send_request(message)))
         if dropped := answer.text("MsgDropReason", ""):  # by the group's limit of messages a second
@@ -103,7 +124,19 @@ class Tencent(Vendor):
         # What a repeat is answered is not documented: without the message's id it counts as no answer.
         return _receipt(answer, message.conversation.kind, time_field="MsgTime")
 
+    def _begin(self, message: OutgoingMessage) -> Receipt:
+        command = stream.SEND[message.conversation.kind]
+        answer = self._fields(self._client.call(command, stream.request(message)))
+        now = datetime.fromtimestamp(self._now(), UTC)
+        return Receipt(vendor_message_id=str(stream.id_in(answer)), sent_at=answer.time("MsgTime", now))
+
+    def takes_increments(self, vendor_message_id: str) -> bool:
+        return stream.is_stream(vendor_message_id)
+
     def edit(self, message: OutgoingMessage) -> None:
+        if stream.is_stream(message.vendor_message_id):
+            self._add(message)
+            return
         try:
             self._client.call(protocol.EDIT[message.conversation.kind], protocol.edit_request(message))
         except VendorRefused as error:
@@ -113,12 +146,31 @@ class Tencent(Vendor):
             place = message.conversation
             raise EditingUnavailable(error.detail, party=self.name, code=error.code, place=place) from error
 
+    def _add(self, message: OutgoingMessage) -> None:
+        """Whatever is refused in the middle of a stream, the answer goes on in another message."""
+        if not stream.StreamId.read(protocol.sent_id(message)).stream:
+            raise MessageEnded("the stream's id was never told", party=self.name)
+        try:
+            self._client.call(stream.SEND[message.conversation.kind], stream.request(message))
+        except VendorRefused as error:
+            raise MessageEnded(error.detail, party=self.name, code=error.code) from error
+
     def recall(self, message: OutgoingMessage) -> None:
+        message = self._named(message)
         try:
             self._client.call(protocol.RECALL[message.conversation.kind], protocol.recall_request(message))
         except MessageGone as error:
             if error.code != ALREADY_RECALLED:
                 raise
+
+    def _named(self, message: OutgoingMessage) -> OutgoingMessage:
+        """The message by the name that all commands but those of streams know."""
+        if not stream.is_stream(message.vendor_message_id):
+            return message
+        name = stream.StreamId.read(protocol.sent_id(message)).message
+        if not name:
+            raise Unsupported("a stream whose MsgKey was never told cannot be recalled", party=self.name)
+        return replace(message, vendor_message_id=name)
 
     def find_sent(self, message: OutgoingMessage) -> Receipt | None:
         numbers = protocol.numbers_of(message).items()
@@ -132,6 +184,9 @@ class Tencent(Vendor):
         for sent in chain.from_iterable(pages):
             is_ours = sent.text("From_Account", "") == message.robot_id
             if is_ours and all(sent.number(name, 0) == number for name, number in numbers):
+                if self._streams and message.is_stream and not message.is_error:
+                    name = str(stream.id_in_history(sent))
+                    return Receipt(vendor_message_id=name, sent_at=sent.time("MsgTimeStamp"))
                 return _receipt(sent, message.conversation.kind, time_field="MsgTimeStamp")
         return None
 
@@ -150,6 +205,8 @@ class Tencent(Vendor):
             yield read_each(records, partial(history.read_record, robot_id=robot_id))
 
     def fits(self, text: str, *, is_stream: bool) -> bool:
+        if is_stream and self._streams:
+            return stream.fits(text)
         return protocol.fits(text, is_stream=is_stream)
 
     def _pages(

@@ -186,6 +186,22 @@ def test_refusal_tells_what_to_mend(tencent: Tencent, cloud: Cloud, code: int, w
     assert str(caught.value).endswith("(their words)")
 
 
+# The table of trtc.io/document/34348 and 269/1671, with what our calls can meet of TIMErrorCode.h.
+DOCUMENTED = {
+    *(60002, 60003, 60004, 60005, 60006, 60007, 60008, 60009, 60010, 60011, 60012, 60016, 60017, 60018),
+    *(60019, 60020, 60021, 70001, 70002, 70003, 70005, 70009, 70013, 70014, 70016, 70020, 70050, 70051),
+    *(70052, 70107, 70114, 70169, 70402, 70403, 70500, 80001, 80002, 80003, 80004, 80005, 20001, 20002),
+    *(20003, 20004, 20005, 20006, 20007, 20009, 20010, 20011, 20012, 20016, 20022, 20023, 20026, 20027),
+    *(20028, 90001, 90002, 90003, 90005, 90006, 90007, 90008, 90009, 90010, 90012, 90026, 90031, 90043),
+    *(90044, 90048, 90054, 90055, 90992, 90994, 90995, 91000, 93000, 10002, 10003, 10004, 10006, 10007),
+    *(10008, 10010, 10015, 10016, 10017, 10019, 10023, 10030, 10031, 10032, 10033, 10053),
+}
+
+
+def test_every_documented_code_has_a_meaning() -> None:
+    assert set(MEANINGS) >= DOCUMENTED
+
+
 def test_error_code_as_text(tencent: Tencent, cloud: Cloud) -> None:
     cloud.will_answer({"ErrorCode": "60018"})
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bots.errors import MessageGone, VendorRefused, VendorUnreachable
+from bots.errors import MessageEnded, MessageGone, VendorRefused, VendorUnreachable
 from bots.events import Address, OutgoingMessage, RobotProfile
 from bots.keys import new_key
 from bots.vendors.config import read_config
@@ -189,3 +190,39 @@ def test_recall_in_a_group(tencent: Tencent, group: Group) -> None:
 def test_message_to_a_group_that_does_not_exist(tencent: Tencent) -> None:
     with pytest.raises(VendorRefused, match="there is no such group"):
         tencent.send(message("Hello", conversation=Address(kind="group", id="nobody")))
+
+
+@pytest.fixture
+def streaming(app: TencentApp) -> Iterator[Tencent]:
+    config = read_config(TencentConfig, app.config() | {"transport": "stream"})
+    with closing(Tencent(config)) as vendor:
+        vendor.register(ADA)
+        app.send("alice", ADA.user_id, "hello")
+        yield vendor
+
+
+def test_answer_grows_as_a_stream(streaming: Tencent, app: TencentApp) -> None:
+    first = message("Hello")
+    receipt = streaming.send(first)
+    sent = replace(first, vendor_message_id=receipt.vendor_message_id)
+
+    streaming.edit(replace(sent, text="Hello, 世界", shown="Hello", frame=1))
+    streaming.edit(replace(sent, text="Hello, 世界 😀", shown="Hello, 世界", frame=2, is_finished=True))
+
+    (reply,) = app.replies("alice", ADA.user_id)
+    assert [frame.text for frame in reply.frames] == ["Hello", "Hello, 世界", "Hello, 世界 😀"]
+    assert [frame.is_finished for frame in reply.frames] == [False, False, True]
+    assert streaming.find_sent(first) == receipt
+    with pytest.raises(MessageEnded):
+        streaming.edit(replace(sent, text="Hello, 世界 😀!", shown="Hello, 世界 😀", frame=3))
+    streaming.recall(sent)
+    assert app.replies("alice", ADA.user_id) == []
+
+
+def test_stream_that_pauses_too_long_has_ended(streaming: Tencent, app: TencentApp) -> None:
+    app.change(stream_gap_s=0.0)
+    first = message("Hello")
+    sent = replace(first, vendor_message_id=streaming.send(first).vendor_message_id)
+
+    with pytest.raises(MessageEnded):
+        streaming.edit(replace(sent, text="Hello you", shown="Hello", frame=1))
