@@ -1,14 +1,14 @@
-"""`python -m bench [callbacks] [replies]`: prints one table."""
+"""`python -m bench [callbacks] [replies] [screening]`: prints one table."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from bench import callbacks, replies, stage
+from bench import callbacks, replies, screening, stage
 from bench.table import lay_out
 
-MEASUREMENTS = {"callbacks": callbacks.measure, "replies": replies.measure}
+MEASUREMENTS = {"callbacks": callbacks.measure, "replies": replies.measure, "screening": screening.measure}
 
 
 def main() -> None:
