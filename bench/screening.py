@@ -21,7 +21,7 @@ CHUNK_CHARACTERS: Final = 4  # two or three tokens of Chinese
 RUNS: Final = 300
 WHOLE_GOAL_S: Final = 0.001
 CHUNK_GOAL_US: Final = 20.0
-PATTERNS: Final = [r"(?i)order number \d{8}", r"(?:https?://)?internal\.example\.com"]
+PATTERNS: Final = [r"(?i)order number \d{8}", r"\b一丁\d{6}", r"(?:https?://)?internal\.example\.com"]
 
 CHARACTERS: Final = [chr(code) for code in range(0x4E00, 0x4E00 + 3000)] + list(" ，。")
 # As in any language, few are frequent and most are rare.
@@ -76,7 +76,7 @@ def all_filters(words: Words) -> list[StreamFilter]:
 
 
 def timed[T](act: Callable[[], T]) -> tuple[T, float]:
-    """→ what it gave, and the seconds it took."""
-    began_at = time.perf_counter()
+    """→ what it gave, and the seconds of this thread on a processor that it took."""
+    began_at = time.thread_time()
     result = act()
-    return result, time.perf_counter() - began_at
+    return result, time.thread_time() - began_at

@@ -14,6 +14,7 @@ import structlog
 from structlog.types import EventDict, Processor
 
 from bots.crypto import MASK, SecretDict, SecretText
+from bots.safety import personal
 
 FORMATS: Final[tuple[str, ...]] = ("console", "json")
 LEVELS: Final[tuple[str, ...]] = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -102,7 +103,8 @@ def drop_objects(logger: object, method: str, event: EventDict) -> EventDict:
 
 
 def mask_secrets(logger: object, method: str, event: EventDict) -> EventDict:
-    """The last look at a line: what is named like a secret, or reads like one, is not written."""
+    """The last look at a line: what is named like a secret, or reads like one, is not written, and people's
+    numbers and addresses not so that they could be read."""
     return {name: _masked(name, value) for name, value in event.items()}
 
 
@@ -127,4 +129,4 @@ def _masked(name: str, value: Any) -> Any:
 def mask_text(text: str) -> str:
     for pattern in (SECRET_IN_TEXT, BEARER_IN_TEXT, PASSWORD_IN_ADDRESS):
         text = pattern.sub(rf"\g<1>{MASK}", text)
-    return text
+    return personal.mask(text)

@@ -249,7 +249,7 @@ class TurnAdmin(HistoryAdmin):
     search_fields = ("conversation__peer_id__startswith", "conversation__public_id__exact")
     search_help_text = _("The beginning of a user's id, or the id of a conversation.")
     fieldsets = (
-        (None, {"fields": ["show_conversation", "show_state", "error", "attempt", "epoch"]}),
+        (None, {"fields": ["show_conversation", "show_state", "error", "show_masked", "attempt", "epoch"]}),
         (
             _("Model"),
             {"fields": ["show_model", "finish_reason", "show_tokens", "show_cost", "show_calls", "reply"]},
@@ -287,6 +287,10 @@ class TurnAdmin(HistoryAdmin):
     @admin.display(description=_("state"))
     def show_state(self, turn: Turn) -> SafeString:
         return badge(turn.get_state_display(), TURN_COLOURS.get(turn.state, ""))
+
+    @admin.display(description=_("masked"))
+    def show_masked(self, turn: Turn) -> str:
+        return ", ".join(transcript.masked(turn)) or "–"
 
     @admin.display(description=_("tokens, in → out"))
     def show_tokens(self, turn: Turn) -> SafeString:

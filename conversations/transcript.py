@@ -107,6 +107,22 @@ def tokens(used: Turn | ModelCall) -> str:
     return f"{about}{used.input_tokens}{cached} → {used.output_tokens}"
 
 
+def masked(turn: Turn) -> list[str]:
+    """What personal data was masked in the question and in the reply, by kind and number."""
+    sides = {"input": _("question"), "output": _("reply")}
+    kinds = {
+        "phone": _("phone numbers"),
+        "email": _("e-mail addresses"),
+        "id_card": _("ID cards"),
+        "bank_card": _("bank cards"),
+    }
+    return [
+        f"{sides[each['side']]}: {kinds[each['source']]} × {each['count']}"
+        for each in turn.screening or []
+        if each["deed"] == "masked"
+    ]
+
+
 def amount(cost: Decimal) -> str:
     """As many digits as there are, for a turn may cost a hundredth of a cent."""
     return f"{cost.normalize():f}"

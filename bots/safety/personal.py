@@ -239,5 +239,7 @@ class Masker:
 
 def unfinished_from(text: str) -> int:
     """From where on the text may be the beginning of personal data."""
+    if "\u3001" <= text[-1] < "\ufe00":  # Chinese and its like: most pieces end in it, and no data has it
+        return len(text)
     match = UNFINISHED.search(text if text.isascii() else text.translate(NARROW))
     return match.start() if match else len(text)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bots.models import Policy
 from bots.safety.findings import Blocked, Finding
-from bots.safety.patterns import Pattern, patterns_of
+from bots.safety.patterns import Patterns, patterns_of
 from bots.safety.streams import PatternFilter, StreamFilter, WordFilter
 from bots.safety.words import Words, findings_of
 
@@ -18,7 +18,7 @@ class Rules:
     """What blocks a text."""
 
     words: Words
-    patterns: list[Pattern]
+    patterns: Patterns
     max_chars: int | None = None
 
     def check(self, text: str) -> None:
@@ -27,7 +27,7 @@ class Rules:
             raise Blocked(Finding(kind="length", source="max_chars", rule=str(self.max_chars)))
         if finding := self.words.find(text):
             raise Blocked(finding)
-        for pattern in self.patterns:
+        for pattern in self.patterns.suspects(text):
             if pattern.is_in(text):
                 raise Blocked(pattern.finding)
 

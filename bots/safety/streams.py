@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from bots.safety.findings import Blocked
 from bots.safety.folding import GAP, fold, is_spelled, letters_of
-from bots.safety.patterns import Pattern
+from bots.safety.patterns import Pattern, Patterns
 from bots.safety.words import Words, positions
 
 CONTEXT: Final = 64  # characters that stay for expressions which look back
@@ -97,17 +97,21 @@ class WordFilter:
 class PatternFilter:
     """Stops a text at the first match of a regular expression."""
 
-    def __init__(self, patterns: Sequence[Pattern]) -> None:
+    def __init__(self, patterns: Patterns) -> None:
         self._patterns = patterns
         self._text = ""  # what is held, and some of what went before
         self._start = 0  # of what is held
 
     def feed(self, piece: str) -> str:
+        holds = self._start < len(self._text)
         self._text += piece
-        return self._let_go(min(self._certain(pattern) for pattern in self._patterns))
+        if not (holds or self._patterns.may_begin_in(piece)):
+            return self._let_go(len(self._text))
+        suspects = self._patterns.suspects(self._text, self._start)
+        return self._let_go(min(map(self._certain, suspects), default=len(self._text)))
 
     def finish(self) -> str:
-        for pattern in self._patterns:
+        for pattern in self._patterns.suspects(self._text, self._start):
             if pattern.is_in(self._text, self._start):
                 raise Blocked(pattern.finding)
         return self._let_go(len(self._text))

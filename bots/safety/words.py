@@ -71,19 +71,15 @@ class Words:
     def begins_at(self, letters: str) -> int | None:
         """The first letter from which the text's end may be the beginning of a word."""
         length = len(letters)
-        for start in range(max(0, length - self._longest + 1), length):
-            rest = length - start
-            if rest == 1:
-                is_beginning = letters[start] in self._first
-            else:
-                is_beginning = letters[start : start + 2] in self._pairs and (
-                    rest == 2 or self._is_beginning(letters[start:])
-                )
-            if is_beginning:
+        for start in range(max(0, length - self._longest + 1), length - 1):
+            if letters[start : start + 2] in self._pairs and self._is_beginning(letters[start:]):
                 return start
-        return None
+        return length - 1 if letters[-1:] in self._first else None
 
     def _is_beginning(self, letters: str) -> bool:
+        """Whether a word begins so.  Only for letters of which the first two begin one."""
+        if len(letters) == 2:
+            return True
         place = bisect_left(self._words, letters)
         if place < len(self._words) and self._words[place] == letters:
             place += 1  # that is a whole word, not the beginning of one

@@ -4,7 +4,7 @@ from django import template
 from django.utils.translation import gettext as _
 
 from conversations.models import Message, Turn
-from conversations.transcript import amount, calls_of, link_of, timings, tokens
+from conversations.transcript import amount, calls_of, link_of, masked, timings, tokens
 
 register = template.Library()
 register.filter("timings", timings)
@@ -12,6 +12,7 @@ register.filter("calls", calls_of)
 register.filter("tokens", tokens)
 register.filter("link", link_of)
 register.filter("amount", amount)
+register.filter("masked", masked)
 
 COLOURS = {
     Turn.State.DONE: "success",

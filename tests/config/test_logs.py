@@ -81,6 +81,15 @@ def test_secrets_in_texts_are_masked(written: io.StringIO, text: str) -> None:
     assert MASK in lines(written)[0]["event"]
 
 
+@pytest.mark.parametrize(
+    "data", ["13800138000", "ada@example.com", "11010519491231002X", "4111 1111 1111 1111"]
+)
+def test_personal_data_is_masked(written: io.StringIO, data: str) -> None:
+    structlog.get_logger("bots.x").info(f"refused: {data}", error=data)
+
+    assert data not in written.getvalue()
+
+
 def test_secrets_by_name_and_by_type_are_masked(written: io.StringIO) -> None:
     structlog.get_logger("bots.x").info(
         "saved", api_key="hidden", config={"secret_key": "hidden"}, row=SecretDict(a="hidden")
@@ -91,7 +100,15 @@ def test_secrets_by_name_and_by_type_are_masked(written: io.StringIO) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["the signature does not match", "first token: 300 ms", "max_tokens=1024", "design: no"]
+    "text",
+    [
+        "the signature does not match",
+        "first token: 300 ms",
+        "max_tokens=1024",
+        "design: no",
+        "at 2026-11-21 08:00",
+        "port 127.0.0.1:50123",
+    ],
 )
 def test_other_texts_are_left_alone(written: io.StringIO, text: str) -> None:
     structlog.get_logger("bots.x").info(text, input_tokens=12)

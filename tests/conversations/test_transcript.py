@@ -9,7 +9,7 @@ import pytest
 from bots import vendors
 from bots.models import Robot
 from conversations.models import Callback, Conversation, Message, Turn
-from conversations.transcript import PAGE_MESSAGES, link_of, messages_of, read, timings
+from conversations.transcript import PAGE_MESSAGES, link_of, masked, messages_of, read, timings
 from tests.support import factories
 from tests.support.factories import START, make_callback, make_conversation, make_turn, say
 
@@ -112,3 +112,26 @@ def test_a_callback_leads_to_its_messages(conversation: Conversation) -> None:
 def test_a_callback_that_was_not_read_leads_nowhere(conversation: Conversation) -> None:
     callback = make_callback(conversation.robot.account, body="{", state=Callback.State.UNREAD)
     assert messages_of(callback) == []
+
+
+def test_what_was_masked_is_told_by_kind_and_number() -> None:
+    findings = [
+        {
+            "side": "input",
+            "deed": "masked",
+            "kind": "personal_data",
+            "source": "phone",
+            "rule": "",
+            "count": 2,
+        },
+        {
+            "side": "output",
+            "deed": "blocked",
+            "kind": "word",
+            "source": "block_words",
+            "rule": "x",
+            "count": 1,
+        },
+    ]
+    assert masked(Turn(screening=findings)) == ["question: phone numbers × 2"]
+    assert masked(Turn()) == []

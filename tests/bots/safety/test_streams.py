@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bots.safety import personal
 from bots.safety.findings import Blocked
 from bots.safety.folding import GAP, NOTHING, fold
-from bots.safety.patterns import Pattern
+from bots.safety.patterns import Pattern, Patterns, patterns_of, scoped
 from bots.safety.personal import Masker, Placeholders, Restorer
 from bots.safety.streams import PatternFilter, StreamFilter, WordFilter, through
 from bots.safety.words import Words, findings_of
@@ -81,7 +81,7 @@ def test_it_is_the_text_that_decides_and_not_its_pieces(text: str, cuts: list[in
 def test_what_is_not_blocked_arrives_whole(text: str, cuts: list[int]) -> None:
     filters: list[StreamFilter] = [
         WordFilter(Words({})),
-        PatternFilter([Pattern(r"\bnever said\b", "patterns")]),
+        PatternFilter(patterns_of([r"\bnever said\b"], "patterns")),
     ]
     assert passed(filters, pieces_of(text, cuts)) == text
 
@@ -114,13 +114,30 @@ def test_only_what_may_begin_a_word_is_held_back() -> None:
     assert filter_.finish() == ""
 
 
-PATTERNS = [r"\d{4}-secret", r"(?i)\bstop\b", r"(?<!un)happy!", r"key:\s*\w{6}"]
+PATTERNS = [
+    r"\d{4}-secret",
+    r"(?i)\bstop\b",
+    r"(?<!un)happy!",
+    r"key:\s*\w{6}",
+    r"(?P<x>[pS])(?P=x)\1",
+    "a|bcd",
+]
 
 
-@given(st.text(st.sampled_from("0123-secretSTOP unhappy! key:abc\n"), max_size=40), cuts)
+@given(st.text(st.sampled_from("0123-secretSTOP unhpy! key:bcd\n"), max_size=40), cuts)
 def test_patterns_are_found_in_any_pieces(text: str, cuts: list[int]) -> None:
     patterns = [Pattern(expression, "patterns") for expression in PATTERNS]
     if any(pattern.is_in(text) for pattern in patterns):
+        with pytest.raises(Blocked):
+            passed([PatternFilter(Patterns(patterns))], pieces_of(text, cuts))
+    else:
+        assert passed([PatternFilter(Patterns(patterns))], pieces_of(text, cuts)) == text
+
+
+@given(st.text(st.sampled_from("ab!stop1 S\n"), max_size=30), cuts)
+def test_expressions_that_do_not_look_back_are_found_in_any_pieces(text: str, cuts: list[int]) -> None:
+    patterns = patterns_of([r"(?i)\bstop\b", r"\b!1", r"\B1\s", r"(?m)^a$", "b(?=S)"], "patterns")
+    if any(pattern.is_in(text) for pattern in patterns.suspects(text)):
         with pytest.raises(Blocked):
             passed([PatternFilter(patterns)], pieces_of(text, cuts))
     else:
@@ -129,7 +146,7 @@ def test_patterns_are_found_in_any_pieces(text: str, cuts: list[int]) -> None:
 
 def test_what_cannot_be_checked_in_time_does_not_leave() -> None:
     with pytest.raises(Blocked) as blocked:
-        passed([PatternFilter([Pattern(r"(a|aa)+b\d", "patterns")])], ["a" * 200 + "b!"])
+        passed([PatternFilter(patterns_of([r"(a|aa)+b\d"], "patterns"))], ["a" * 200 + "b!"])
     assert blocked.value.finding.rule == r"(a|aa)+b\d"
 
 
@@ -153,3 +170,11 @@ def test_placeholders_are_put_back_in_any_pieces(text: str, cuts: list[int]) -> 
         restored = restored.replace(name, data)
     filters = [Restorer(placeholders)] if placeholders.data else []
     assert passed(filters, pieces_of(covered, cuts)) == restored
+
+
+@pytest.mark.parametrize("expression, part", [
+    ("a|b", "(?:a|b)"), ("(?i)a", "(?i:a)"), (r"(a)\1", ""), ("(?P<x>a)", ""),
+    (r"(?<=a)b(?!c)", "(?:(?<=a)b(?!c))"), ("a(?i)b", ""), ("(?x)a # )", ""),
+])  # fmt: skip
+def test_expressions_are_joined_where_they_stay_the_same(expression: str, part: str) -> None:
+    assert scoped(expression) == part
