@@ -124,7 +124,11 @@ class Desk:
         vendor = self.vendors.get(settings.pop("vendor", "tencent"))
         if vendor is None:
             raise BadRequest(f"vendor is one of {', '.join(self.vendors)}")
-        return vendor.register_app(settings)
+        groups = [Group(**group) for group in settings.pop("groups", [])]  # to begin with
+        app_id = vendor.register_app(settings)
+        for group in groups:
+            vendor.groups(app_id).setdefault(group.id, group)
+        return app_id
 
     async def list_apps(self, request: Request) -> Response:
         """What the chat page offers; no secrets.  Waits like `list_messages`."""

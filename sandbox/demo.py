@@ -87,6 +87,11 @@ class DemoApp:
     driver: type[App]
 
 
+def readers(group_id: str, robot: str) -> list[JSONDict]:
+    """The demo's group: the users of the chat page, and the robot."""
+    return [{"id": group_id, "name": "Readers", "members": ["alice", "bob", "chen", robot]}]
+
+
 def tencent(keys: Keys) -> DemoApp:
     app_id = 1400000001
     return DemoApp(
@@ -98,6 +103,8 @@ def tencent(keys: Keys) -> DemoApp:
             "sdk_app_id": app_id,
             "secret_key": keys.tencent_key,
             "callback_token": keys.tencent_token,
+            "callbacks": TencentApp.group_callbacks,
+            "groups": readers("readers", "@RBT#ada"),
         },
         environment={
             "DEMO_TENCENT_APP": str(app_id),
@@ -119,6 +126,7 @@ def zego(keys: Keys) -> DemoApp:
             "app_id": app_id,
             "server_secret": keys.zego_secret,
             "callback_secret": keys.zego_callback_secret,
+            "groups": readers("readers", "@RBT#ada"),
         },
         environment={
             "DEMO_ZEGO_APP": str(app_id),
@@ -141,6 +149,7 @@ def easemob(keys: Keys) -> DemoApp:
             "client_id": "demo-client",
             "client_secret": keys.easemob_secret,
             "callback_secret": keys.easemob_callback_secret,
+            "groups": readers("262000000000001", "ada"),
         },
         environment={
             "DEMO_EASEMOB_SECRET": keys.easemob_secret,
@@ -292,7 +301,7 @@ class Demo:
 
     def describe(self) -> str:
         lines = [
-            ("Chat page", f"{self.cloud_url}/", "write to the robot as a user of the app"),
+            ("Chat page", f"{self.cloud_url}/", "write to the robots as a user, alone or in a group"),
             ("Admin", f"{self.web_url}/admin/", f"user {ADMIN}, password {self.keys.admin_password}"),
             ("Callbacks", "", ""),
             *(("", f"{self.web_url}/callbacks/{app.account}/", f"from {app.label}") for app in self.apps),

@@ -17,9 +17,9 @@ export async function post(path, body) {
   return answer(await fetch(BASE + path, { method: "POST", headers, body: JSON.stringify(body) }));
 }
 
-/** Follow a conversation.  `on` has a function for each kind of event; `open` and `lost` tell of the connection. */
-export function follow({ app, user, peer }, on) {
-  const source = new EventSource(`${BASE}/events?${new URLSearchParams({ app, user, peer })}`);
+/** Follow a conversation, `{ app, user, peer }` or `{ app, group }`.  `on` has a function for each kind of event; `open` and `lost` tell of the connection. */
+export function follow(place, on) {
+  const source = new EventSource(`${BASE}/events?${new URLSearchParams(place)}`);
   for (const name of ["snapshot", "message", "call", "callback", "violation", "robots"]) {
     source.addEventListener(name, (event) => on[name](JSON.parse(event.data)));
   }

@@ -1,8 +1,9 @@
-// The chat page: pick a robot, pick who you are, talk.
+// The chat page: pick a robot or a group, pick who you are, talk.
 
 import { follow, get, post } from "./api.js";
-import { avatar, byId, make } from "./dom.js";
+import { avatar, byId, groupMark, make } from "./dom.js";
 import { connectFaults } from "./faults.js";
+import { connectMentions, mentionedIn } from "./mentions.js";
 import { Conversation } from "./messages.js";
 import { Wire } from "./wire.js";
 
@@ -10,8 +11,9 @@ const USERS = ["alice", "bob", "chen"];
 
 const state = {
   apps: [],
-  app: undefined, // the open conversation's app, robot and user
+  app: undefined, // the open conversation's app, its robot or group, and who writes there
   robot: undefined,
+  group: undefined,
   user: USERS[0],
   source: undefined,
   conversation: undefined,
@@ -21,26 +23,48 @@ const state = {
   locksInput: localStorage.getItem("lock") !== "off",
 };
 
-// Robots
+// Robots and groups
 
 async function loadRobots() {
   const { apps, version } = await get("/apps");
   state.apps = apps;
-  const items = apps.flatMap((app) => app.robots.map((robot) => robotItem(app, robot)));
+  const items = apps.flatMap((app) => [
+    ...app.robots.map((robot) => robotItem(app, robot)),
+    ...app.groups.map((group) => groupItem(app, group)),
+  ]);
   byId("robots").replaceChildren(...(items.length ? items : [noRobots()]));
   showPeer();
   return version;
 }
 
 function robotItem(app, robot) {
-  const name = make("span", {},
-    make("strong", { textContent: robot.nickname || robot.user_id }),
-    make("small", { textContent: robot.user_id }));
-  const button = make("button", { type: "button", title: `${app.label}, app ${app.app}` }, avatar(robot), name);
-  button.ariaCurrent = String(app.app === state.app?.app && robot.user_id === state.robot);
-  button.addEventListener("click", () => open(app.app, robot.user_id));
+  const words = [robot.nickname || robot.user_id, robot.user_id];
+  return chatItem(app, avatar(robot), words, { robot: robot.user_id });
+}
+
+function groupItem(app, group) {
+  return chatItem(app, groupMark(group.name), [group.name, namesOf(app, group.members)], { group: group.id });
+}
+
+function chatItem(app, mark, [name, detail], chat) {
+  const label = make("span", {}, make("strong", { textContent: name }), make("small", { textContent: detail }));
+  const button = make("button", { type: "button", title: `${app.label}, app ${app.app}` }, mark, label);
+  const isOpen = app.app === state.app?.app && chat.robot === state.robot && chat.group === state.group;
+  button.ariaCurrent = String(isOpen);
+  button.addEventListener("click", () => open(app.app, chat));
   return make("li", {}, button);
 }
+
+function nameOf(app, user) {
+  return app.robots.find((robot) => robot.user_id === user)?.nickname || user;
+}
+
+const namesOf = (app, users) => users.map((user) => nameOf(app, user)).join(", ");
+
+/** The apps are read anew now and then. */
+const currentApp = () => state.apps.find((app) => app.app === state.app.app);
+const openGroup = () => currentApp()?.groups.find((group) => group.id === state.group);
+const isRobot = (user) => currentApp()?.robots.some((robot) => robot.user_id === user);
 
 function noRobots() {
   const text = "No robot yet. As soon as one is saved in Parley, it appears here.";
@@ -58,19 +82,20 @@ async function waitForRobots() {
 
 // One conversation
 
-function open(appId, robot) {
+function open(appId, { robot, group }) {
   state.app = state.apps.find((app) => app.app === appId);
-  state.robot = robot;
-  const place = new URLSearchParams({ app: appId, robot, user: state.user });
+  [state.robot, state.group] = [robot, group];
+  const place = new URLSearchParams({ app: appId, ...(group ? { group } : { robot }), user: state.user });
   history.replaceState(null, "", `?${place}`);
   state.source?.close();
-  state.conversation = new Conversation(byId("log"), state.user);
-  state.wire = new Wire(byId("entries"), state.user);
+  state.conversation = new Conversation(byId("log"), state.user, (user) => (group ? nameOf(currentApp(), user) : ""));
+  state.wire = new Wire(byId("entries"), (user) => !isRobot(user));
   unlock();
   loadRobots();
   byId("composer").hidden = false;
-  const peers = { app: appId, user: state.user, peer: robot };
-  state.source = follow(peers, {
+  byId("mention").hidden = !group;
+  const members = group ? { app: appId, group } : { app: appId, user: state.user, peer: robot };
+  state.source = follow(members, {
     snapshot: showSnapshot,
     message: showMessage,
     call: (entry) => state.wire.show("call", entry),
@@ -84,15 +109,19 @@ function open(appId, robot) {
 }
 
 function showPeer() {
-  const robot = state.app && state.apps
-    .find((app) => app.app === state.app.app)?.robots.find((each) => each.user_id === state.robot);
-  byId("peer").hidden = !robot;
-  if (!robot) return;
-  byId("peer-name").textContent = robot.nickname || robot.user_id;
-  byId("peer-id").textContent = `${robot.user_id} · ${state.app.label} · app ${state.app.app}`;
-  byId("peer-avatar").replaceWith(Object.assign(avatar(robot), { id: "peer-avatar" }));
+  const group = state.group && openGroup();
+  const robot = state.robot && currentApp()?.robots.find((each) => each.user_id === state.robot);
+  byId("peer").hidden = !(group || robot);
+  if (group) describePeer(group.name, namesOf(currentApp(), group.members), groupMark(group.name));
+  if (robot) describePeer(robot.nickname || robot.user_id, robot.user_id, avatar(robot));
+}
+
+function describePeer(name, detail, mark) {
+  byId("peer-name").textContent = name;
+  byId("peer-id").textContent = `${detail} · ${state.app.label} · app ${state.app.app}`;
+  byId("peer-avatar").replaceWith(Object.assign(mark, { id: "peer-avatar" }));
   byId("vendor").textContent = `A simulated ${state.app.label}`;
-  byId("text").placeholder = `Write to ${robot.nickname || robot.user_id}`;
+  byId("text").placeholder = `Write to ${name}`;
 }
 
 /** All that was said; comes again after a lost connection. */
@@ -107,25 +136,30 @@ function showSnapshot({ messages, wire }) {
   entries.forEach(showEntry);
   const last = messages.at(-1);
   state.unfinished = last && !last.is_finished ? last.key : undefined;
-  if (!last) state.conversation.showEmpty("Say hello. What you write goes to Parley as a callback, as from the real cloud.");
-  else if (last.from === state.robot) settleLock(last);
+  if (!last) state.conversation.showEmpty(INVITATIONS[state.group ? "group" : "robot"]);
+  else if (isRobot(last.from)) settleLock(last);
 }
+
+const INVITATIONS = {
+  robot: "Say hello. What you write goes to Parley as a callback, as from the real cloud.",
+  group: "Say hello, as one or another of the members. Who mentions the robot gets an answer.",
+};
 
 const showEntry = (entry) => state.wire.show(entry.kind, entry);
 
 function showMessage(message) {
   state.wire.showSaid(message);
   state.conversation.show(message);
-  if (message.from !== state.robot) return;
+  if (!isRobot(message.from)) return;
   state.unfinished = message.is_finished ? undefined : message.key;
-  if (message.is_finished) byId("spoken").textContent = `${byId("peer-name").textContent}: ${message.text}`;
+  if (message.is_finished) byId("spoken").textContent = `${nameOf(currentApp(), message.from)}: ${message.text}`;
   settleLock(message);
 }
 
 // The input, locked while an answer is awaited
 
 function lock() {
-  if (!state.locksInput || !state.app.locks_input) return;
+  if (!state.locksInput || !state.app.locks_input || state.group) return;
   state.waitingSince = Date.now();
   drawLock("Waiting for an answer, as a mobile client does …");
 }
@@ -162,14 +196,24 @@ function drawSend() {
 async function send(content, { locks = true } = {}) {
   byId("problem").hidden = true;
   if (locks) lock();
+  const place = state.group
+    ? { group: state.group, mentions: mentionedIn(content.text ?? "", others()) }
+    : { to: state.robot };
   try {
-    await post("/users/send", { app: state.app.app, from: state.user, to: state.robot, platform: "Web", ...content });
+    await post("/users/send", { app: state.app.app, from: state.user, platform: "Web", ...place, ...content });
   } catch (error) {
     unlock();
     byId("problem").textContent = error.message;
     byId("problem").hidden = false;
     throw error;
   }
+}
+
+/** The other members of the group, robots first. */
+function others() {
+  const members = (openGroup()?.members ?? []).filter((user) => user !== state.user);
+  const people = members.map((user) => ({ user, name: nameOf(currentApp(), user), isRobot: isRobot(user) }));
+  return people.sort((one, other) => Number(other.isRobot) - Number(one.isRobot));
 }
 
 async function sendText() {
@@ -196,6 +240,7 @@ function connect() {
       sendText();
     }
   });
+  connectMentions(byId("text"), () => (state.group ? others() : []));
   byId("unlock").addEventListener("click", unlock);
   byId("stop").addEventListener("click", () => send({ interrupt: state.unfinished }, { locks: false }));
   for (const button of byId("attachments").querySelectorAll("[data-kind]")) {
@@ -212,7 +257,7 @@ function connect() {
   byId("user").append(...USERS.map((user) => make("option", { value: user, textContent: user })));
   byId("user").addEventListener("change", (event) => {
     state.user = event.target.value;
-    if (state.app) open(state.app.app, state.robot);
+    if (state.app) open(state.app.app, state);
   });
   const lockBox = byId("faults").elements.lock;
   lockBox.checked = state.locksInput;
@@ -245,9 +290,13 @@ async function start() {
   byId("user").value = state.user;
   await connectFaults(byId("faults"), byId("faults-count"));
   await waitForRobots();
-  const everyone = state.apps.flatMap((app) => app.robots.map((robot) => [app.app, robot.user_id]));
-  const wanted = everyone.find(([app, robot]) => app === place.get("app") && robot === place.get("robot"));
-  open(...(wanted ?? everyone[0]));
+  const chats = state.apps.flatMap((app) => [
+    ...app.robots.map((robot) => [app.app, { robot: robot.user_id }]),
+    ...app.groups.map((group) => [app.app, { group: group.id }]),
+  ]);
+  const wanted = chats.find(([app, { robot, group }]) =>
+    app === place.get("app") && (group ? group === place.get("group") : robot === place.get("robot")));
+  open(...(wanted ?? chats[0]));
 }
 
 start();

@@ -18,6 +18,10 @@ export function avatar({ nickname, user_id: id, avatar_url: url }) {
   return circle;
 }
 
+export function groupMark(name) {
+  return make("span", { className: "avatar group", textContent: [...name][0].toUpperCase(), ariaHidden: "true" });
+}
+
 /** Only these become addresses in the page: a message could hold javascript: too. */
 export function isWebAddress(text) {
   return /^https?:\/\//i.test(text ?? "");

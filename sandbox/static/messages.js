@@ -6,9 +6,11 @@ const TYPING_MS = 700; // in which new text is typed out; frames come a second a
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Conversation {
-  constructor(log, me) {
+  /** `nameOf` gives the name that stands over others' messages; "" where there is but one other. */
+  constructor(log, me, nameOf) {
     this.log = log;
     this.me = me;
+    this.nameOf = nameOf;
     this.views = new Map();
     log.replaceChildren();
   }
@@ -20,7 +22,8 @@ export class Conversation {
     let view = this.views.get(message.key);
     const followEnd = () => isAtEnd && this.scrollToEnd();
     if (!view) {
-      view = new MessageView(message.from === this.me);
+      const isMine = message.from === this.me;
+      view = new MessageView(isMine, isMine ? "" : this.nameOf(message.from));
       this.views.set(message.key, view);
       this.log.append(view.element);
     }
@@ -39,10 +42,11 @@ export class Conversation {
 }
 
 class MessageView {
-  constructor(isMine) {
+  constructor(isMine, author) {
     this.bubble = make("div", { className: "bubble" });
     this.meta = make("p", { className: "meta" });
     this.element = make("article", { className: isMine ? "message mine" : "message" }, this.bubble, this.meta);
+    if (author) this.element.prepend(make("p", { className: "author", textContent: author }));
     this.typed = "";
   }
 

@@ -5,9 +5,9 @@ import { make } from "./dom.js";
 const MAX_ENTRIES = 400;
 
 export class Wire {
-  constructor(list, me) {
+  constructor(list, isUser) {
     this.list = list;
-    this.me = me;
+    this.isUser = isUser;
     this.clear();
   }
 
@@ -17,9 +17,9 @@ export class Wire {
     this.said = new Set();
   }
 
-  /** A heading for each message of the user; times count from it. */
+  /** A heading for each message of a user; times count from it. */
   showSaid(message) {
-    if (message.from !== this.me || this.said.has(message.key)) return;
+    if (!this.isUser(message.from) || this.said.has(message.key)) return;
     this.said.add(message.key);
     this.since = message.sent_at;
     this.append(make("li", { className: "said", textContent: `${message.from}: ${message.kind === "text" ? message.text : message.kind}` }));

@@ -69,6 +69,18 @@ def test_an_answer_is_stopped_from_the_chat_page(page: Page, parley: Parley, san
     assert "on300" not in stopped.inner_text()
 
 
+def test_a_robot_in_a_group_answers_who_mentions_it(page: Page, parley: Parley) -> None:
+    group = parley.app.group("alice", "bob", "@RBT#browsed", name="Readers")
+    page.goto(f"{parley.sandbox.url}/?{urlencode({'app': parley.app.id, 'group': group.id, 'user': 'bob'})}")
+
+    say(page, "I like poems.")
+    say(page, "@Bea what do I like?")
+
+    answer = page.locator("article[data-state=finished]").filter(has_text="Bea").last
+    answer.get_by_text("[bob] @Bea what do I like?").wait_for()
+    expect(page.get_by_role("log").get_by_role("article")).to_have_count(3)
+
+
 def test_a_persona_changed_in_the_admin_shows_in_the_next_answer(page: Page, parley: Parley) -> None:
     log_in(page, parley)
     page.goto(f"{parley.url}/admin/bots/robot/?q=browsed")

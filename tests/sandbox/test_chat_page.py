@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from sandbox.driver import Sandbox
-from tests.sandbox.conftest import ROBOT, USER, Server, chatbot, text
+from sandbox.driver import Group, Sandbox
+from tests.sandbox.conftest import ROBOT, USER, Receiver, Server, chatbot, text
 
 pytestmark = pytest.mark.browser
 
@@ -135,3 +135,56 @@ def test_every_user_has_a_conversation_of_their_own(page: Page) -> None:
 def test_a_new_robot_appears_by_itself(page: Page, server: Server) -> None:
     server.call("openim_robot_http_svc/create_robot", {"UserID": "@RBT#otto", "Nick": "Otto"})
     page.get_by_role("button", name="Otto").wait_for()
+
+
+@pytest.fixture
+def club(page: Page, server: Server) -> Group:
+    """A group, open in the page."""
+    club = server.app.group("alice", "bob", "chen", ROBOT, name="Club")
+    page.get_by_role("button", name="Club").click()
+    page.get_by_text("Who mentions the robot gets an answer.").wait_for()
+    return club
+
+
+def test_a_group_is_written_in_by_several_users(page: Page, club: Group) -> None:
+    say(page, "I am Alice.")
+    page.get_by_label("You are").select_option("bob")
+    page.get_by_role("article").filter(has_text="alice").get_by_text("I am Alice.").wait_for()
+    say(page, "I am Bob.")
+
+    assert [(said.sender, said.text) for said in club.messages()] == [
+        ("alice", "I am Alice."),
+        ("bob", "I am Bob."),
+    ]
+    assert page.locator(".author").all_text_contents() == ["alice"]  # not over one's own
+
+
+def test_a_mention_is_picked_from_the_members(
+    page: Page, server: Server, club: Group, receiver: Receiver
+) -> None:
+    server.app.change(callback_url=receiver.url, callbacks=["Bot.OnGroupMessage"])
+    page.get_by_role("button", name="Mention somebody").click()
+    page.get_by_role("button", name="Ada (robot)").click()
+    page.keyboard.type("who are you?")
+    page.keyboard.press("Enter")
+    page.get_by_role("log").get_by_text("@Ada who are you?").wait_for()
+
+    assert receiver.next().body["AtRobots_Account"] == [ROBOT]
+
+
+def test_a_mention_is_completed_while_it_is_typed(page: Page, club: Group) -> None:
+    page.get_by_label("Message").press_sequentially("Is @a")
+    expect(page.get_by_role("button", name="Ada (robot)")).to_be_visible()
+    expect(page.locator("#member-list").get_by_text("bob")).to_be_hidden()
+    page.get_by_role("button", name="Ada (robot)").click()
+
+    expect(page.get_by_label("Message")).to_have_value("Is @Ada ")
+    expect(page.locator("#members")).to_be_hidden()
+
+
+def test_a_robot_answers_in_the_group_under_its_name(page: Page, server: Server, club: Group) -> None:
+    message = {"GroupId": club.id, "Random": 7, "From_Account": ROBOT, "MsgBody": chatbot("Hello, all.")}
+    server.call("group_open_http_svc/send_group_msg", message | {"OfflinePushInfo": {"Desc": "Hello"}})
+
+    page.get_by_role("article").filter(has_text="Ada").get_by_text("Hello, all.").wait_for()
+    expect(page.get_by_label("Message")).to_be_enabled()
