@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
+from bots.llms.base import Usage
 from bots.models import Budget
 from conversations.errors import OverLimit
 from conversations.models import ModelCall, Spend, Turn
@@ -27,8 +28,56 @@ AHEAD: Final = 500  # output tokens that are reserved before they are written
 
 # All calls of a robot and of an account change the same rows, which stay locked until the commit has reached
 # the disk, unless it need not: a reservation that a crash of the database takes along frees itself, and a
-# settling that it takes along is made up for as that of a lost call.
+# settling that it takes along is made up for as that of a lost call.  One request carries both statements.
 QUICKLY: Final = "SET LOCAL synchronous_commit = off;"
+
+# All lines or none.  The database decides by itself: a row that many calls share is locked for an instant.
+# Each row is found by its whole key first, for a table that has just grown misleads the planner of a join.
+RESERVE: Final = """
+WITH call AS MATERIALIZED (
+    SELECT id FROM conversations_modelcall WHERE id = %(call)s AND outcome = 'running' FOR NO KEY UPDATE
+), wanted AS (
+    SELECT * FROM unnest(%(scopes)s::text[], %(names)s::text[], %(units)s::text[], %(amounts)s::numeric[],
+                         %(daily)s::numeric[], %(monthly)s::numeric[])
+                  AS wanted (scope, name, unit, amount, daily, monthly)
+), limited AS MATERIALIZED (
+    SELECT wanted.*, (
+               SELECT id FROM conversations_spend AS today
+                WHERE today.account_id = %(account)s AND today.scope = wanted.scope
+                  AND today.name = wanted.name AND today.unit = wanted.unit AND today.day = %(day)s
+           ) AS spend_id, least(daily, CASE WHEN monthly IS NOT NULL THEN monthly - (
+               SELECT coalesce(sum(past.spent + past.reserved), 0) FROM conversations_spend AS past
+                WHERE past.account_id = %(account)s AND past.scope = wanted.scope
+                  AND past.name = wanted.name AND past.unit = wanted.unit
+                  AND past.day >= %(month)s AND past.day < %(day)s
+           ) END) AS ceiling
+      FROM wanted
+), line AS MATERIALIZED (
+    SELECT spend.id, limited.scope, limited.unit, amount,
+           ceiling IS NULL OR spent + reserved + amount <= ceiling
+                           OR (reserved = 0 AND spent < ceiling) AS fits
+      FROM call, limited JOIN conversations_spend AS spend ON spend.id = spend_id
+     ORDER BY limited.scope, limited.name, limited.unit FOR NO KEY UPDATE OF spend
+), granted AS (
+    SELECT FROM line HAVING count(*) = cardinality(%(units)s::text[]) AND bool_and(fits)
+), reserved AS (
+    UPDATE conversations_spend AS spend SET reserved = spend.reserved + line.amount
+      FROM line, granted WHERE spend.id = line.id
+), noted AS (
+    UPDATE conversations_modelcall
+       SET reserved_input_tokens = %(input)s, reserved_output_tokens = %(output)s, reserved_cost = %(cost)s
+      FROM granted WHERE id = %(call)s
+)
+SELECT scope, unit, fits FROM line
+"""
+
+OPEN: Final = """
+INSERT INTO conversations_spend (account_id, scope, name, day, unit, spent, reserved)
+SELECT %(account)s, scope, name, %(day)s, unit, 0, 0
+  FROM unnest(%(scopes)s::text[], %(names)s::text[], %(units)s::text[]) AS line (scope, name, unit)
+ ORDER BY scope, name, unit
+    ON CONFLICT DO NOTHING
+"""
 
 KEEP: Final = """
 INSERT INTO conversations_spend AS spend (account_id, scope, name, day, unit, spent, reserved)
@@ -39,37 +88,10 @@ SELECT %(account)s, scope, name, %(day)s, unit, spent, reserved FROM line
 """
 
 
-def keeping(lines: str, *, only: str = "") -> str:
+def keeping(lines: str) -> str:
     """A statement that adds its `line`s to the rows."""
-    return QUICKLY + lines + KEEP + only
+    return lines + KEEP
 
-
-# A line that is over its ceiling does not come back.
-RESERVE: Final = keeping(
-    """
-WITH wanted AS (
-    SELECT * FROM unnest(%(scopes)s::text[], %(names)s::text[], %(units)s::text[], %(amounts)s::numeric[],
-                         %(daily)s::numeric[], %(monthly)s::numeric[])
-                  AS wanted (scope, name, unit, reserved, daily, monthly)
-), limited AS (
-    SELECT wanted.*, least(daily, CASE WHEN monthly IS NOT NULL THEN monthly - (
-               SELECT coalesce(sum(past.spent + past.reserved), 0) FROM conversations_spend AS past
-                WHERE past.account_id = %(account)s AND past.scope = wanted.scope
-                  AND past.name = wanted.name AND past.unit = wanted.unit
-                  AND past.day >= %(month)s AND past.day < %(day)s
-           ) END) AS ceiling
-      FROM wanted
-), line AS (
-    SELECT scope, name, unit, 0 AS spent, reserved FROM limited WHERE ceiling IS NULL OR ceiling > 0
-)
-""",
-    only="""
- WHERE (SELECT ceiling IS NULL OR spend.spent + spend.reserved + excluded.reserved <= ceiling
-            OR (spend.reserved = 0 AND spend.spent < ceiling)
-          FROM limited WHERE limited.scope = excluded.scope AND limited.unit = excluded.unit)
-RETURNING scope, unit
-""",
-)
 
 EXTEND: Final = keeping("""
 WITH extended AS (
@@ -157,30 +179,47 @@ def holders_of(turn: Turn) -> list[Holder]:
     ]
 
 
-def reserve(turn: Turn, *, day: date, tokens: int, cost: Decimal, currency: str) -> None:
-    """Set aside what a call will probably take.  Inside the transaction that stores the call; raises
-    OverLimit, upon which that has to be rolled back."""
-    amounts = {Spend.TOKENS: Decimal(tokens)} | ({currency: cost} if currency else {})
-    wanted = [(holder, unit) for holder in holders_of(turn) for unit in amounts]
+def reserve(call: ModelCall, expected: Usage) -> None:
+    """Set aside what a stored call will probably take.  Raises OverLimit."""
+    cost = call.price.of(expected)
+    amounts = {Spend.TOKENS: Decimal(expected.input + expected.output)}
+    if call.currency:
+        amounts[call.currency] = cost
+    wanted = [(holder, unit) for holder in holders_of(call.turn) for unit in amounts]
     limits = [holder.limits(unit) for holder, unit in wanted]
-    parameters: dict[str, Any] = {
-        "account": turn.conversation.robot.account_id,
-        "day": day,
-        "month": day.replace(day=1),
+    parameters = {
+        "call": call.pk,
+        "account": call.turn.conversation.robot.account_id,
+        "day": call.day,
+        "month": call.day.replace(day=1),
         "scopes": [holder.scope for holder, _ in wanted],
         "names": [holder.name for holder, _ in wanted],
         "units": [unit for _, unit in wanted],
         "amounts": [amounts[unit] for _, unit in wanted],
         "daily": [daily for daily, _ in limits],
         "monthly": [monthly for _, monthly in limits],
+        "input": expected.input,
+        "output": expected.output,
+        "cost": cost,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(RESERVE, parameters)
-        cursor.nextset()  # behind that of SET LOCAL
-        granted = set(cursor.fetchall())
-    over = [holder.over(unit) for holder, unit in wanted if (holder.scope, unit) not in granted]
+    fits = reserve_lines(parameters, count=len(wanted))
+    over = [holder.over(unit) for holder, unit in wanted if not fits.get((holder.scope, unit), True)]
     if over:
         raise OverLimit("; ".join(over))
+    call.reserved_input_tokens, call.reserved_output_tokens = expected.input, expected.output
+    call.reserved_cost = cost
+
+
+def reserve_lines(parameters: Mapping[str, Any], *, count: int) -> dict[tuple[str, str], bool]:
+    """Whether each line fits, by scope and unit.  A day's first call finds rows missing."""
+    with connection.cursor() as cursor:
+        execute_quickly(cursor, RESERVE, parameters)
+        lines = cursor.fetchall()
+        if len(lines) < count:
+            cursor.execute(OPEN, parameters)
+            execute_quickly(cursor, RESERVE, parameters)
+            lines = cursor.fetchall()
+    return {(scope, unit): fits for scope, unit, fits in lines}
 
 
 def extend(call: ModelCall, *, tokens: int, cost: Decimal) -> None:
@@ -204,4 +243,9 @@ def change(statement: str, call: ModelCall, parameters: Mapping[str, Any]) -> No
         "names": [holder.name for holder in holders],
     }
     with connection.cursor() as cursor:
-        cursor.execute(statement, {**parameters, **rows})
+        execute_quickly(cursor, statement, {**parameters, **rows})
+
+
+def execute_quickly(cursor: CursorWrapper, statement: str, parameters: Mapping[str, Any]) -> None:
+    cursor.execute(QUICKLY + statement, parameters)
+    cursor.nextset()  # behind that of SET LOCAL

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from django.db import models, transaction
+from django.db import models
 from django.utils import timezone
 
 from bots.database import release_connection
@@ -22,6 +22,7 @@ from bots.llms.base import ReplyStream, Usage
 from bots.llms.tokens import estimate_tokens
 from bots.models import LanguageModel
 from conversations import budget
+from conversations.errors import OverLimit
 from conversations.models import ModelCall, Turn
 
 log = structlog.get_logger(__name__)
@@ -56,25 +57,18 @@ def recorded(turn: Turn, model: LanguageModel, stream: ReplyStream) -> Iterator[
 
 
 def begin(turn: Turn, model: LanguageModel, stream: ReplyStream) -> ModelCall:
-    """A call that is about to be made, stored with what it will probably take.  Raises OverLimit."""
-    expected = Usage(input=stream.usage.input, output=output_ahead(model))
-    call = ModelCall(
-        turn=turn,
-        attempt=turn.attempt,
-        model=model,
-        reserved_input_tokens=expected.input,
-        reserved_output_tokens=expected.output,
-    )
-    call.currency, call.reserved_cost = call.price.currency, call.price.of(expected)
-    with transaction.atomic():
-        budget.reserve(
-            turn,
-            day=call.day,
-            tokens=expected.input + expected.output,
-            cost=call.reserved_cost,
-            currency=call.currency,
-        )
-        call.save()
+    """A call that is about to be made, stored, with what it will probably take reserved.
+
+    Raises OverLimit.
+    """
+    call = ModelCall(turn=turn, attempt=turn.attempt, model=model)
+    call.currency = call.price.currency
+    call.save()
+    try:
+        budget.reserve(call, Usage(input=stream.usage.input, output=output_ahead(model)))
+    except OverLimit:
+        call.delete()
+        raise
     return call
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -21,6 +21,7 @@ from conversations import budget, calls, context, turns
 from conversations.errors import OverLimit
 from conversations.models import Conversation, ModelCall, Spend, Turn
 from tests.support.factories import START, make_conversation, make_turn, say
+from tests.support.processes import eventually
 from tests.support.standin import Cloud
 
 # Replies and rivals run in threads of their own, which see only what is committed.
@@ -107,6 +108,13 @@ def is_allowed(turn: Turn, model: LanguageModel) -> bool:
     except Killed:
         calls.close_lost(calls.running().filter(turn=turn))
         return True
+
+
+def in_thread[**P, R](act: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    try:
+        return act(*args, **kwargs)
+    finally:
+        connections.close_all()
 
 
 def limit(holder: Tier | Robot | VendorAccount, **limits: object) -> None:
@@ -308,10 +316,38 @@ def test_a_worker_that_only_seemed_dead_corrects_that(turn: Turn, model: Languag
     assert set(kept("reserved").values()) == {0}
 
 
-def test_a_turn_takes_one_statement_to_reserve_and_one_to_settle(turn: Turn, model: LanguageModel) -> None:
+WAITING = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+def someone_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(WAITING)
+        return bool(cursor.fetchall())
+
+
+@pytest.mark.parametrize("spent, allowed", [(75, True), (76, False)])
+def test_a_call_that_had_to_wait_sees_what_the_other_took(
+    turn: Turn, model: LanguageModel, spent: int, allowed: bool
+) -> None:
+    limit(turn.conversation.robot.account, daily_tokens=100)
+    with asking(turn, model):
+        Spend.objects.update(reserved=0)
+        rival = turn_of(turn.conversation.robot, "bob")
+        ask(rival, model)
+        with ThreadPoolExecutor(1) as threads:
+            with transaction.atomic():
+                Spend.objects.filter(scope="account", unit="tokens").update(spent=spent - 25, reserved=25)
+                waiting = threads.submit(in_thread, is_allowed, rival, model)
+                eventually(someone_waits)
+            assert waiting.result() == allowed
+        assert kept()["account", "tokens"] == spent - 25 + (25 if allowed else 0)
+
+
+def test_a_call_takes_one_statement_to_reserve_and_one_to_settle(turn: Turn, model: LanguageModel) -> None:
+    ask(turn, model)
     with CaptureQueriesContext(connection) as queries:
         ask(turn, model)
-    written = [query["sql"] for query in queries if "INTO conversations_spend" in query["sql"]]
+    written = [query["sql"] for query in queries if "conversations_spend" in query["sql"]]
     assert len(written) == 2
 
 
@@ -328,10 +364,7 @@ def converse(robot: Robot, count: int) -> list[int]:
 
 
 def answer(conversation_id: int) -> None:
-    try:
-        turns.answer(conversation_id)
-    finally:
-        connections.close_all()
+    in_thread(turns.answer, conversation_id)
 
 
 def test_over_the_limit_the_user_reads_the_tiers_reply_and_no_model_is_asked(
