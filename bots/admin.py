@@ -43,6 +43,7 @@ from bots.models import (
     Tier,
     VendorAccount,
 )
+from bots.persona_pages import PersonaPages
 from bots.theme import ModelAdmin, TabularInline, badge, moment
 from bots.validation import LIMITS
 from bots.vendors import VENDORS, vendor_choices, vendor_class
@@ -52,6 +53,8 @@ BUDGET: Final[Any] = (
     _("Budget"),
     {"fields": [("daily_tokens", "monthly_tokens"), ("daily_cost", "monthly_cost")]},
 )
+
+VERSIONS_LISTED: Final = 5  # of a persona, on its robot's page; the others have a page of their own
 
 
 class ConfigurationAdmin(ModelAdmin):
@@ -387,7 +390,7 @@ class TierAdmin(ConfigurationAdmin):
 
 
 @admin.register(Robot)
-class RobotAdmin(ConfigurationAdmin):
+class RobotAdmin(PersonaPages, ConfigurationAdmin):
     form = RobotForm
     fixed_fields = ("account", "user_id")
     list_display = ("user_id", "nickname", "account", "route", "reply_mode", "show_registration", "enabled")
@@ -403,13 +406,23 @@ class RobotAdmin(ConfigurationAdmin):
     list_select_related = ("account", "route")
     search_fields = ("user_id", "nickname")
     autocomplete_fields = ("account", "route", "policy", "default_tier")
-    readonly_fields = ("show_registration", "registered_at", "registration_error")
+    readonly_fields = ("show_personas", "show_registration", "registered_at", "registration_error")
     actions = ("register_selected",)
     actions_submit_line = ("register_this",)
     fieldsets = (
         (None, {"fields": ["account", "user_id", "enabled"]}),
         (_("What users see"), {"fields": ["nickname", "avatar_url"]}),
-        (_("Mind"), {"fields": ["persona", ("route", "policy"), ("history_messages", "history_tokens")]}),
+        (
+            _("Mind"),
+            {
+                "fields": [
+                    "persona",
+                    "show_personas",
+                    ("route", "policy"),
+                    ("history_messages", "history_tokens"),
+                ]
+            },
+        ),
         (_("Replies"), {"fields": [("reply_mode", "merge_window_ms", "max_age_s"), "groups", "fallback"]}),
         (BUDGET[0], {"fields": ["default_tier", *BUDGET[1]["fields"]]}),
         (
@@ -422,9 +435,22 @@ class RobotAdmin(ConfigurationAdmin):
         return self.fieldsets if obj else self.fieldsets[:-1]
 
     def save_model(self, request: HttpRequest, obj: Robot, form: Any, change: bool) -> None:
-        save_robot(obj)
+        assert request.user.is_authenticated  # or it would not be here
+        save_robot(obj, by=request.user)
         if "bots_robot_register_this" in request.POST:
             tell_registering(request, register_again(Robot.objects.filter(pk=obj.pk)))
+
+    @admin.display(description=_("versions of the persona"))
+    def show_personas(self, robot: Robot) -> SafeString | str:
+        page = reverse("admin:bots_robot_personas", args=[robot.pk]) if robot.pk else ""
+        versions = list(robot.persona_versions.select_related("made_by")[:VERSIONS_LISTED]) if page else []
+        lines = format_html_join(
+            "",
+            '<div><a class="text-link" href="{}?new={}">{}</a> · {} · {}</div>',
+            [(page, each.number, each, moment(each.made_at), each.made_by or "–") for each in versions],
+        )
+        more = format_html('<a class="text-link" href="{}">{}</a>', page, _("Compare, roll back"))
+        return lines + more if versions else "–"
 
     @admin.display(description=_("registration"))
     def show_registration(self, robot: Robot) -> SafeString | str:

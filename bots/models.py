@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -482,6 +483,11 @@ class Robot(Budget):
         blank=True,
         help_text=_("Who the robot is and how it speaks: the model's system prompt."),
     )
+    # The one that has this text; None until the robot is first stored by `save_robot`.
+    persona_version = models.ForeignKey(
+        "PersonaVersion", models.SET_NULL, null=True, blank=True, editable=False, related_name="+",
+        verbose_name=_("version of the persona"),
+    )  # fmt: skip
     route = models.ForeignKey(
         Route, models.PROTECT, related_name="robots", verbose_name=_("route"),
         help_text=_("Which models answer."),
@@ -554,3 +560,27 @@ class Robot(Budget):
     def profile(self) -> RobotProfile:
         """What users see of it at the vendor."""
         return RobotProfile(user_id=self.user_id, nickname=self.nickname, avatar_url=self.avatar_url)
+
+
+class PersonaVersion(models.Model):
+    """What a robot's persona was from some moment on."""
+
+    robot = models.ForeignKey(Robot, models.CASCADE, related_name="persona_versions", verbose_name=_("robot"))
+    number = models.PositiveIntegerField(_("number"))  # the robot's first is 1
+    text = models.TextField(_("persona"), blank=True)
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("changed by"),
+        help_text=_("Nobody: it came from a configuration file."),
+    )  # fmt: skip
+    made_at = models.DateTimeField(_("changed"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("version of a persona")
+        verbose_name_plural = _("versions of personas")
+        ordering: ClassVar = ["robot", "-number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["robot", "number"], name="a_persona_version_once_per_robot")
+        ]
+
+    def __str__(self) -> str:
+        return gettext("version %(number)d") % {"number": self.number}

@@ -252,7 +252,17 @@ class TurnAdmin(HistoryAdmin):
         (None, {"fields": ["show_conversation", "show_state", "error", "show_masked", "attempt", "epoch"]}),
         (
             _("Model"),
-            {"fields": ["show_model", "finish_reason", "show_tokens", "show_cost", "show_calls", "reply"]},
+            {
+                "fields": [
+                    "show_model",
+                    "show_persona",
+                    "finish_reason",
+                    "show_tokens",
+                    "show_cost",
+                    "show_calls",
+                    "reply",
+                ]
+            },
         ),
         (
             _("Times"),
@@ -272,7 +282,7 @@ class TurnAdmin(HistoryAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Turn]:
         turns: QuerySet[Turn] = super().get_queryset(request)
-        return turns.select_related("conversation__robot", "model").annotate(
+        return turns.select_related("conversation__robot", "model", "persona").annotate(
             error_preview=Left("error", PREVIEW_CHARACTERS)
         )
 
@@ -283,6 +293,14 @@ class TurnAdmin(HistoryAdmin):
     @admin.display(description=_("model"))
     def show_model(self, turn: Turn) -> SafeString | str:
         return link("bots_languagemodel", turn.model.pk, turn.model) if turn.model else "–"
+
+    @admin.display(description=_("persona"))
+    def show_persona(self, turn: Turn) -> SafeString | str:
+        if turn.persona is None:
+            return "–"
+        page = reverse("admin:bots_robot_personas", args=[turn.persona.robot_id])
+        query = urlencode({"old": turn.persona.number, "new": turn.persona.number})
+        return format_html('<a class="text-link" href="{}?{}">{}</a>', page, query, turn.persona)
 
     @admin.display(description=_("state"))
     def show_state(self, turn: Turn) -> SafeString:

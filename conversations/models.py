@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from bots.models import LanguageModel, Price, Robot, Tier, VendorAccount
+from bots.models import LanguageModel, PersonaVersion, Price, Robot, Tier, VendorAccount
 
 
 def new_public_id() -> str:
@@ -177,6 +177,10 @@ class Turn(models.Model):
     tier = models.ForeignKey(
         Tier, models.SET_NULL, null=True, related_name="turns", verbose_name=_("tier"),
         help_text=_("The user's when the turn began."),
+    )  # fmt: skip
+    persona = models.ForeignKey(
+        PersonaVersion, models.SET_NULL, null=True, related_name="+", verbose_name=_("persona"),
+        help_text=_("What the model was told that the robot is."),
     )  # fmt: skip
     reply = models.TextField(_("reply"), blank=True)  # whole, from the moment the model is done
     # What screening found in its messages and its reply (bots.safety.findings); None: nothing.

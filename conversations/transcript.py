@@ -42,7 +42,7 @@ class Transcript:
 
 def read(conversation: Conversation, *, before: int | None = None) -> Transcript:
     """The newest messages; with `before` the newest of those stored before the message with that id."""
-    messages = conversation.messages.select_related("turn__model").order_by("-id")
+    messages = conversation.messages.select_related("turn__model", "turn__persona").order_by("-id")
     messages = messages.prefetch_related(Prefetch("turn__calls", CALLS_IN_ORDER))
     if before is not None:
         messages = messages.filter(id__lt=before)
@@ -78,7 +78,7 @@ def tellers_of(messages: list[Message]) -> dict[int, Message]:
 def unseen_turns(conversation: Conversation, lines: list[Line]) -> list[Turn]:
     told = [line.turn.pk for line in lines if line.turn]
     open_turns = conversation.turns.filter(state__in=[Turn.State.WAITING, *Turn.RUNNING])
-    turns = open_turns.exclude(pk__in=told).select_related("model").order_by("pk")
+    turns = open_turns.exclude(pk__in=told).select_related("model", "persona").order_by("pk")
     return list(turns.prefetch_related(Prefetch("calls", CALLS_IN_ORDER)))
 
 

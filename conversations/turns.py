@@ -103,8 +103,8 @@ def begin(turn: Turn) -> None:
         end(turn, Turn.State.DONE)
     else:
         turn.state, turn.epoch, turn.started_at = Turn.State.THINKING, conversation.epoch, timezone.now()
-        turn.tier = users.tier_of(conversation)
-        turn.save(update_fields=["state", "epoch", "started_at", "tier"])
+        turn.tier, turn.persona_id = users.tier_of(conversation), conversation.robot.persona_version_id
+        turn.save(update_fields=["state", "epoch", "started_at", "tier", "persona"])
 
 
 def wait_for_end_of_burst(conversation_id: int) -> None:

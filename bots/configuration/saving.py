@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from bots import personas
 from bots.events import JSONDict
-from bots.models import LanguageModel, Price, Robot, Route, Rule, RuleModel, VendorAccount
+from bots.models import LanguageModel, PersonaVersion, Price, Robot, Route, Rule, RuleModel, VendorAccount
 from bots.tasks import defer_registrations
 
 
@@ -43,16 +45,28 @@ def save_model(model: LanguageModel, price: Price) -> None:
             price.save()
 
 
-def save_robot(robot: Robot) -> None:
-    """Store the robot.  It is registered at its vendor unless that knows it as it is."""
+def save_robot(robot: Robot, *, by: User | None = None) -> None:
+    """Store the robot, and who changed its persona, if anybody did.  It is registered at its vendor unless
+    that knows it as it is."""
     with transaction.atomic():
         stored = Robot.objects.select_for_update().filter(pk=robot.pk).first()
         is_known = stored is not None and stored.profile == robot.profile
         robot.registered_at = stored.registered_at if stored and is_known else None
         robot.registration_error = stored.registration_error if stored and is_known else ""
+        robot.persona_version = stored.persona_version if stored else None
         robot.save()
+        personas.note(robot, by=by)
         if robot.registered_at is None:
             register_again(Robot.objects.filter(pk=robot.pk))
+
+
+def roll_back(version: PersonaVersion, *, by: User | None) -> Robot:
+    """Let a robot have the persona again that it once had, as its newest version."""
+    with transaction.atomic():
+        robot = Robot.objects.select_for_update().get(pk=version.robot_id)
+        robot.persona = version.text
+        save_robot(robot, by=by)
+    return robot
 
 
 def register_again(robots: QuerySet[Robot]) -> int:
