@@ -57,17 +57,34 @@ const DESCRIBED = {
     took: entry.ms === undefined ? "" : `${entry.status ?? "–"} · ${Math.round(entry.ms)} ms`,
     isBad: !entry.is_taken,
   }),
-  call: (entry) => ({
-    what: entry.command,
-    note: entry.fault || (entry.answer.ErrorCode ? entry.answer.ErrorInfo : sent(entry.body)),
-    took: `${entry.answer.ErrorCode ?? "–"} · ${Math.round(entry.ms)} ms`,
-    isBad: Boolean(entry.fault || entry.answer.ErrorCode),
-  }),
+  call: (entry) => {
+    const refusal = refusalIn(entry.answer);
+    return {
+      what: entry.command,
+      note: entry.fault || (refusal ? refusal.words : sent(entry.body)),
+      took: `${refusal ? refusal.code : isAnswered(entry) ? "ok" : "–"} · ${Math.round(entry.ms)} ms`,
+      isBad: Boolean(entry.fault || refusal),
+    };
+  },
   violation: (entry) => ({ what: entry.rule.replaceAll("_", " "), note: entry.detail, took: "", isBad: true }),
 };
 
+const isAnswered = (entry) => !entry.fault.includes("before");
+
+/** How the clouds say no: Tencent, ZEGO, Easemob. */
+function refusalIn(answer) {
+  if (answer.ErrorCode) return { code: answer.ErrorCode, words: answer.ErrorInfo };
+  const failed = answer.ErrorList?.[0];
+  if (answer.Code || failed?.SubCode) return { code: failed?.SubCode ?? answer.Code, words: failed?.SubMessage ?? answer.Message };
+  if (answer.error) return { code: answer.error_code ?? answer.error, words: answer.error_description };
+  return undefined;
+}
+
 /** In a few words, what a call puts into the conversation. */
 function sent(request) {
+  if (request?.MessageBody) return `text, ${characters(request.MessageBody.Message ?? "")}`;
+  const { msg, finish } = request?.body ?? {};
+  if (msg !== undefined) return `text, ${characters(msg)}${finish ? ", finished" : ""}`;
   const content = request?.MsgBody?.[0]?.MsgContent;
   if (!content) return "";
   if (content.Text !== undefined) return `text, ${characters(content.Text)}`;

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from sandbox.driver import Group, Sandbox
+from bots.errors import EditingUnavailable
+from bots.events import Address, OutgoingMessage, RobotProfile
+from bots.vendors import vendor_class
+from bots.vendors.config import read_config
+from sandbox.driver import App, EasemobApp, Group, Sandbox, ZegoApp
+from tests.bots.vendors.cases import closing
 from tests.sandbox.conftest import ROBOT, USER, Receiver, Server, chatbot, text
 
 pytestmark = pytest.mark.browser
@@ -113,6 +120,32 @@ def test_the_drawer_shows_what_went_over_the_wire(page: Page, server: Server) ->
     drawer.get_by_text("desc missing").wait_for()
     drawer.get_by_text("openim/sendmsg").click()
     drawer.get_by_text(re.compile('"To_Account": "alice"')).wait_for()
+
+
+@pytest.mark.parametrize("kind, robot, setting, refusal", [
+    (ZegoApp, "@RBT#ada", "can_edit", "not in this plan"),
+    (EasemobApp, "ada", "has_streams", "stream message service is unopened"),
+])  # fmt: skip
+def test_the_drawer_shows_what_each_cloud_refused_and_why(
+    page: Page, sandbox: Sandbox, kind: type[App], robot: str, setting: str, refusal: str
+) -> None:
+    app = sandbox.register_app_of(kind)
+    cls = vendor_class(kind.vendor)
+    alice = Address(kind="peer", id=USER)
+    message = OutgoingMessage(robot_id=robot, conversation=alice, text="Hello", key=7, is_stream=True)
+    with closing(cls(read_config(cls.Config, app.config()))) as vendor:
+        vendor.register(RobotProfile(user_id=robot, nickname="Ada"))
+        app.send(USER, robot, "hello")
+        page.goto(f"{sandbox.url}/?{urlencode({'app': app.id, 'robot': robot})}")
+        page.get_by_role("button", name="Wire").click()
+        sent = vendor.send(message)
+        app.change(**{setting: False})
+        with pytest.raises(EditingUnavailable):
+            vendor.edit(replace(message, vendor_message_id=sent.vendor_message_id, frame=1))
+
+    drawer = page.get_by_role("complementary", name="What went over the wire")
+    drawer.get_by_text("text, 5 characters", exact=True).wait_for()
+    drawer.get_by_text(refusal).wait_for()
 
 
 def test_faults_are_switched_on_and_off(page: Page, sandbox: Sandbox) -> None:
