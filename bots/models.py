@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Final
@@ -137,8 +138,8 @@ class AccountMemory(models.Model):
     @property
     def note(self) -> str:
         """What a person should know of it, in the language of the page."""
-        note = str(self.kept.get("note", ""))
-        return gettext(note) if note else ""
+        is_current = time.time() < self.kept.get("note_until", 0)
+        return gettext(self.kept["note"]) if is_current else ""
 
 
 class LanguageModel(models.Model):

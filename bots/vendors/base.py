@@ -13,16 +13,21 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import ClassVar, Final, NoReturn
 
 import requests
+from django.utils.translation import gettext_noop
 from requests.adapters import HTTPAdapter
 
 from bots.errors import CallbackMalformed, Unsupported
 from bots.events import Address, Event, JSONDict, OutgoingMessage, Receipt, RobotProfile, Said
 from bots.text import clean_json
+from bots.vendors.breaks import EditingBreaks
 from bots.vendors.config import VendorConfig
 from bots.vendors.memory import Memory
 
 CONNECTIONS: Final = 400  # kept open to a vendor: more than a worker process has threads
-EDITING_BREAK_S: Final = 3600.0  # until an account that could not edit is tried again: plans change rarely
+NO_EDITING: Final = gettext_noop(
+    "This account may not edit messages: answers come in whole messages. "
+    "Editing is tried again an hour after it was refused."
+)
 
 
 def at_once() -> None:
@@ -71,8 +76,8 @@ class Answer:
 class Vendor:
     """One account at an IM cloud.
 
-    Threads share it: it holds no state but an HTTP session and what can be made anew, such as a token or
-    what was refused lately.
+    Threads share it: it holds no state but an HTTP session and what can be made anew, such as a token.
+    What all workers should know of the account is in its memory.
     Blocking calls raise VendorError; reading callbacks is pure.
     """
 
@@ -88,6 +93,7 @@ class Vendor:
     robot_prefix: ClassVar[str] = ""  # every robot's id begins with it
     max_robot_id_bytes: ClassVar[int] = 32
     robot_id_alphabet: ClassVar[str] = ""  # characters that a robot's id may have; "": any
+    no_editing_note: ClassVar[str] = NO_EDITING  # for the admin of an account that may not edit
 
     # What to fill in, by class or by account
     starts_empty: bool = True  # a growing answer may begin without words
@@ -95,30 +101,26 @@ class Vendor:
     longest_gap_s: float = math.inf  # a growing message that hears nothing for so long ends by itself
     repeat_window_s: float = 0.0  # a send repeated within this is harmless (same `key`)
 
-    def __init__(self, config: VendorConfig, session: requests.Session | None = None) -> None:
+    def __init__(
+        self,
+        config: VendorConfig,
+        session: requests.Session | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self.config = config
         self.session = session or new_session()
         self.memory = Memory()  # shared by all workers where the client belongs to a stored account
-        self._edits_again_at = 0.0  # monotonic
-        self._edits_there_again_at: dict[Address, float] = {}
-
-    @property
-    def can_edit_now(self) -> bool:
-        """Whether answers can grow: the vendor can edit, and has not refused it to this account lately."""
-        return self.can_edit and time.monotonic() >= self._edits_again_at
+        self._now = now
+        self._breaks = EditingBreaks(lambda: self.memory, now)
 
     def can_edit_in(self, conversation: Address) -> bool:
-        """Whether answers can grow there: some groups take no edits where others do."""
-        return self.can_edit_now and time.monotonic() >= self._edits_there_again_at.get(conversation, 0.0)
+        """Whether answers can grow there: the vendor can edit, and has not refused it lately to this account
+        or in this group."""
+        return self.can_edit and not self._breaks.covers(conversation)
 
     def note_editing_refused(self, place: Address | None = None) -> None:
-        """Let answers come in whole messages for a while, there or everywhere.  Each process finds out for
-        itself."""
-        again_at = time.monotonic() + EDITING_BREAK_S
-        if place is None:
-            self._edits_again_at = again_at
-        else:
-            self._edits_there_again_at[place] = again_at
+        """Let the answers of all workers come in whole messages for a while, there or everywhere."""
+        self._breaks.begin(place, note=self.no_editing_note)
 
     def check(self, callback: IncomingCallback) -> None:
         """Raises CallbackRejected unless the vendor signed this lately, for this account, and

@@ -12,7 +12,7 @@ from bots.events import JSONDict
 class Memory:
     """A small JSON object for one process alone.  `bots.memories` keeps one for all workers.
 
-    Its key `note` holds what a person at the admin should know; "" or absent: nothing.
+    Its key `note` holds what a person at the admin should know until `note_until`, in Unix seconds.
     """
 
     def __init__(self) -> None:

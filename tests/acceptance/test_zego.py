@@ -13,7 +13,7 @@ import pytest
 from sandbox.driver import Sandbox, ZegoApp
 from sandbox.zego.app import callback_signature
 from tests.acceptance.conftest import installed
-from tests.support.parley import JSONDict, Parley, robot, words
+from tests.support.parley import ACCOUNT, JSONDict, Parley, robot, words
 
 MESSAGES = ["SendPeerMessage", "EditC2cMsgBody"]
 EVENTS = ["send_msg", "bot_msg", "before_send_msg"]
@@ -159,7 +159,7 @@ def test_a_long_answer_arrives_whole_in_messages_of_two_kilobytes(
     assert all(reply.is_finished and len(reply.text.encode()) <= 2000 for reply in replies)
 
 
-def test_a_plan_without_editing_gets_whole_messages(
+def test_a_plan_without_editing_gets_whole_messages_from_all_workers(
     template: str, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with installed("plain", template, sandbox, tmp_path_factory.mktemp("plain"), ZegoApp) as parley:
@@ -170,6 +170,8 @@ def test_a_plan_without_editing_gets_whole_messages(
         user.write("First")
         user.wait_until(lambda said: bool(said) and said[-1].text.endswith("First"))
         sends = len(sandbox.calls("SendPeerMessage", parley.app.id))
+        parley.stop()
+        parley.serve()  # with a worker that has not seen the refusal
         second = user.ask("Second")
 
         said = [reply.text.rpartition(": ")[2] for reply in user.replies()]
@@ -177,3 +179,4 @@ def test_a_plan_without_editing_gets_whole_messages(
         assert len(second.frames) == 1
         assert len(sandbox.calls("SendPeerMessage", parley.app.id)) == sends + 1
         assert len(sandbox.calls("RevokePeerMessage", parley.app.id)) == 1
+        assert "may not edit messages" in parley.admin.text(parley.admin.find("bots/vendoraccount", ACCOUNT))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +17,17 @@ from bots import health
 from bots.admin import is_needed
 from bots.configuration.saving import rules_of
 from bots.errors import ModelBusy, ModelUnreachable
-from bots.models import LanguageModel, ModelHealth, Policy, Price, Robot, Route, Tier, VendorAccount
+from bots.models import (
+    AccountMemory,
+    LanguageModel,
+    ModelHealth,
+    Policy,
+    Price,
+    Robot,
+    Route,
+    Tier,
+    VendorAccount,
+)
 from tests.support.factories import (
     SECRET,
     make_account,
@@ -164,6 +175,19 @@ def test_a_model_that_rests_is_shown(admin_client: Client) -> None:
     page = admin_client.get(list_url("languagemodel")).content.decode()
     assert "left alone" in page
     assert "fast 429: slow down" in page
+
+
+@pytest.mark.parametrize("lasts_s, is_shown", [(60, True), (-1, False)])
+def test_what_the_workers_learnt_of_an_account_is_shown_while_it_lasts(
+    admin_client: Client, lasts_s: float, is_shown: bool
+) -> None:
+    account = make_account()
+    kept = {"note": "No edits here.", "note_until": time.time() + lasts_s}
+    AccountMemory.objects.create(account=account, kept=kept)
+
+    page = admin_client.get(reverse("admin:bots_vendoraccount_change", args=[account.pk])).text
+
+    assert ("No edits here." in page) is is_shown
 
 
 def test_selected_models_are_asked_again_at_once(admin_client: Client, broken: LanguageModel) -> None:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from bots import draining
 from bots.clients import vendor_for
 from bots.errors import EditingUnavailable, VendorBusy, VendorRefused, VendorUnreachable
-from bots.events import OutgoingMessage, Receipt
+from bots.events import Address, OutgoingMessage, Receipt
 from bots.models import LanguageModel, Price, Robot, RuleModel, VendorAccount
 from bots.vendors.base import Vendor
 from conversations import context, receiving, turns
@@ -471,7 +471,7 @@ def test_message_that_cannot_be_taken_back_is_finished(
 
 
 @pytest.fixture
-def no_editing(cloud: Cloud, account: VendorAccount, monkeypatch: pytest.MonkeyPatch) -> Vendor:
+def no_editing(cloud: Cloud, account: VendorAccount) -> Vendor:
     """The vendor refuses each edit; → its client."""
 
     def refuse(call: str) -> None:
@@ -479,9 +479,7 @@ def no_editing(cloud: Cloud, account: VendorAccount, monkeypatch: pytest.MonkeyP
             raise EditingUnavailable("not in this plan", party="standin")
 
     cloud.on_call = refuse
-    vendor = vendor_for(account)
-    monkeypatch.setattr(vendor, "_edits_again_at", 0.0)
-    return vendor
+    return vendor_for(account)
 
 
 def test_account_that_may_not_edit_answers_in_whole_messages(
@@ -507,7 +505,7 @@ def test_account_that_may_not_edit_is_not_asked_again_for_a_while(
     turns.answer(hear("again", id_="2").pk)
 
     assert cloud.calls == ["send"]
-    assert not no_editing.can_edit_now
+    assert not no_editing.can_edit_in(Address(kind="peer", id="user1"))
 
 
 def test_frame_that_may_not_be_shown_does_not_end_the_answer(

@@ -26,7 +26,7 @@ from bots.errors import (
 from bots.events import Address, Event, JSONDict, OutgoingMessage, Receipt, RobotProfile, Said
 from bots.keys import milliseconds_of
 from bots.text import clean_text
-from bots.vendors.base import EDITING_BREAK_S, Answer, IncomingCallback, Vendor, at_once, increment_of
+from bots.vendors.base import Answer, IncomingCallback, Vendor, at_once, increment_of
 from bots.vendors.easemob import callbacks, history, protocol
 from bots.vendors.easemob.client import EasemobClient
 from bots.vendors.easemob.config import EasemobConfig
@@ -40,7 +40,7 @@ ALREADY_THERE: Final = ("duplicate_unique_property_exists", "be unique", "exist"
 
 STREAMS_CLOSED: Final = gettext_noop(
     "Stream messages are not opened for this app: answers come in whole messages. "
-    "They are tried again once an hour."
+    "They are tried again an hour after they were refused."
 )
 
 
@@ -57,6 +57,7 @@ class Easemob(Vendor):
     group_send_weight = 2.5  # … but plain messages to groups are limited to 20
     robot_id_alphabet = string.ascii_lowercase + string.digits + "_-."
     max_robot_id_bytes = 64
+    no_editing_note = STREAMS_CLOSED
 
     config: EasemobConfig
 
@@ -66,27 +67,10 @@ class Easemob(Vendor):
         session: requests.Session | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(config, session)
-        self._now = now
-        self._knows_closed = False  # that streams were refused is noted in the memory
+        super().__init__(config, session, now)
         self._client = EasemobClient(
             config, self.session, timeout_s=self.timeout_s, now=now, memory=lambda: self.memory
         )
-
-    @property
-    def can_edit_now(self) -> bool:
-        again_at = float(self.memory.read().get("streams_again_at", 0))
-        self._knows_closed = again_at > 0
-        return self._now() >= again_at
-
-    def note_editing_refused(self, place: Address | None = None) -> None:
-        """For all workers, and for the admin."""
-        if place is not None:
-            super().note_editing_refused(place)
-            return
-        with self.memory.changing() as kept:
-            kept["streams_again_at"] = self._now() + EDITING_BREAK_S
-            kept["note"] = STREAMS_CLOSED
 
     def check(self, callback: IncomingCallback) -> None:
         callbacks.check(callback, self.config)
@@ -198,16 +182,7 @@ class Easemob(Vendor):
             raise EditingUnavailable(
                 error.detail, party=self.name, code=error.code, place=message.conversation
             ) from error
-        receipt = self._receipt(answer, self._fields(answer).object("data").id("msgId", longest=100))
-        self._note_streams_opened()
-        return receipt
-
-    def _note_streams_opened(self) -> None:
-        if self._knows_closed:
-            self._knows_closed = False
-            with self.memory.changing() as kept:
-                kept.pop("streams_again_at", None)
-                kept.pop("note", None)
+        return self._receipt(answer, self._fields(answer).object("data").id("msgId", longest=100))
 
     def _add(self, message: OutgoingMessage, increment: str) -> None:
         call = protocol.STREAM[message.conversation.kind]

@@ -68,8 +68,7 @@ class Tencent(Vendor):
         session: requests.Session | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(config, session)
-        self._now = now
+        super().__init__(config, session, now)
         self._client = TencentClient(config, self.session, timeout_s=self.timeout_s, now=now)
         self._streams = config.transport == "stream"
         if self._streams:

@@ -51,8 +51,7 @@ class Zego(Vendor):
         session: requests.Session | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(config, session)
-        self._now = now
+        super().__init__(config, session, now)
         self._client = ZegoClient(config, self.session, timeout_s=self.timeout_s, now=now)
 
     def check(self, callback: IncomingCallback) -> None:

@@ -216,6 +216,20 @@ def test_robot_is_registered(case: VendorCase, vendor: Vendor, cloud: Cloud) -> 
     assert any(b"Ada" in request.content for request in cloud.requests)
 
 
+def test_refused_edits_are_known_to_all_clients_of_the_account(case: VendorCase, vendor: Vendor) -> None:
+    alice, club = Address(kind="peer", id="alice"), Address(kind="group", id="club")
+    with closing(case.vendor(url="http://127.0.0.1:1")) as other:
+        other.memory = vendor.memory
+        vendor.note_editing_refused(club)
+        assert (other.can_edit_in(alice), other.can_edit_in(club)) == (True, False)
+
+    with closing(case.vendor(url="http://127.0.0.1:1")) as other:
+        other.memory = vendor.memory
+        vendor.note_editing_refused()
+        assert not other.can_edit_in(alice)
+        assert "whole messages" in vendor.memory.read()["note"]
+
+
 @pytest.mark.parametrize("is_stream", [False, True], ids=["plain", "stream"])
 def test_room_for_text_is_counted_in_bytes(case: VendorCase, vendor: Vendor, is_stream: bool) -> None:
     def room_for(character: str) -> int:
