@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import PROTECT, Count, Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -18,11 +18,12 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action
 
-from bots import health
+from bots import health, routing
 from bots.configuration.saving import register_again, save_account, save_robot, save_route
 from bots.forms import (
     CLEAR,
     CONFIG,
+    IntentForm,
     LanguageModelForm,
     PolicyForm,
     RobotForm,
@@ -33,6 +34,7 @@ from bots.forms import (
 )
 from bots.models import (
     AccountMemory,
+    Intent,
     LanguageModel,
     ModelHealth,
     Policy,
@@ -44,7 +46,8 @@ from bots.models import (
     VendorAccount,
 )
 from bots.persona_pages import PersonaPages
-from bots.theme import ModelAdmin, TabularInline, badge, moment
+from bots.preview import preview
+from bots.theme import ModelAdmin, StackedInline, TabularInline, badge, moment
 from bots.validation import LIMITS
 from bots.vendors import VENDORS, vendor_choices, vendor_class
 from bots.vendors.base import Vendor
@@ -248,11 +251,17 @@ def tell_resetting(request: HttpRequest, count: int) -> None:
     messages.add_message(request, level, text % {"count": count})
 
 
-class RuleInline(TabularInline):
+class RuleInline(StackedInline):
     model = Rule
     form = RuleForm
     formset = RuleFormSet
-    fields = ("kinds", "ranked_models", "place")
+    fields = (
+        ("kinds", "intents", "tiers"),
+        ("min_complexity", "max_spent"),
+        "ranked_models",
+        "place",
+    )
+    readonly_fields = ("condition",)
     ordering_field = "place"
     hide_ordering_field = True
     extra = 0
@@ -264,9 +273,14 @@ class RuleInline(TabularInline):
         return rules.select_related("route").prefetch_related("choices")
 
     # What somebody sees who may not change routes.
-    @admin.display(description=_("For messages with"))
-    def kinds(self, rule: Rule) -> str:
-        return ", ".join(rule.when.get("kinds", [])) or "*"
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if self.has_change_permission(request, obj):
+            return super().get_fields(request, obj)
+        return ("condition", "ranked_models", "place")
+
+    @admin.display(description=_("When"))
+    def condition(self, rule: Rule) -> str:
+        return routing.describe(rule.when)
 
     @admin.display(description=_("Models, in this order"))
     def ranked_models(self, rule: Rule) -> str:
@@ -277,12 +291,31 @@ class RuleInline(TabularInline):
         return rule.position + 1
 
 
+@admin.register(Intent)
+class IntentAdmin(ConfigurationAdmin):
+    form = IntentForm
+    list_display = ("slug", "position", "show_keywords")
+    search_fields = ("slug", "keywords")
+    fields = ("slug", "position", "keywords")
+
+    @admin.display(description=_("keywords"))
+    def show_keywords(self, intent: Intent) -> str:
+        return Truncator(", ".join(intent.keywords)).chars(120)
+
+
 @admin.register(Route)
 class RouteAdmin(ConfigurationAdmin):
     list_display = ("slug", "show_rules", "show_robots")
     search_fields = ("slug",)
     fields = ("slug",)
     inlines: ClassVar = [RuleInline]
+    change_form_outer_after_template = "admin/bots/route/preview.html"
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        tried = {"preview": preview(Route(pk=int(object_id)), request.GET)} if object_id.isdecimal() else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **tried})
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Route]:
         routes: QuerySet[Route] = super().get_queryset(request)
@@ -301,7 +334,7 @@ class RouteAdmin(ConfigurationAdmin):
             "{} → {}",
             (
                 (
-                    ", ".join(rule.when.get("kinds", [])) or "*",
+                    routing.describe(rule.when),
                     ", ".join(choice.model.slug for choice in rule.choices.all()),
                 )
                 for rule in route.rules.all()

@@ -24,8 +24,8 @@ from unfold.widgets import (
 
 from bots.configuration.saving import RuleDraft
 from bots.events import CONTENT_KINDS, JSONDict
-from bots.models import LanguageModel, Policy, Robot, Rule, VendorAccount
-from bots.validation import LIMITS
+from bots.models import Intent, LanguageModel, Policy, Robot, Rule, Tier, VendorAccount
+from bots.validation import CONDITIONS, LIMITS
 from bots.vendors.base import Vendor
 from bots.vendors.config import is_required, is_secret
 
@@ -195,6 +195,33 @@ class LanguageModelForm(forms.ModelForm):  # type: ignore[type-arg]
         return cleaned
 
 
+class KeywordsField(forms.CharField):
+    """A word or words on each line."""
+
+    widget = UnfoldAdminTextareaWidget(attrs={"rows": 12})
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def clean(self, value: Any) -> Any:
+        lines = super().clean(value).splitlines()
+        return list(dict.fromkeys(stripped for line in lines if (stripped := line.strip())))
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(self.prepare_value(initial), data)
+
+
+class IntentForm(forms.ModelForm):  # type: ignore[type-arg]
+    keywords = KeywordsField(
+        label=Intent._meta.get_field("keywords").verbose_name,
+        help_text=Intent._meta.get_field("keywords").help_text,
+    )
+
+    class Meta:
+        model = Intent
+        fields = ("slug", "keywords", "position")
+
+
 class RobotForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Robot
@@ -305,14 +332,30 @@ class RankedModelsField(forms.Field):
         return [str(key) for key in initial or ()] != list(data or ())
 
 
-class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
-    kinds = forms.MultipleChoiceField(
-        label=_("For messages with"),
-        choices=[(kind, KIND_LABELS[kind]) for kind in CONTENT_KINDS],
+def any_of(label: Any, choices: Iterable[tuple[str, Any]] = ()) -> forms.MultipleChoiceField:
+    return forms.MultipleChoiceField(
+        label=label,
+        choices=choices,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         required=False,
-        help_text=_("Any of the ticked; none ticked: every message."),
+        help_text=_("Any of the ticked; none ticked: all."),
     )
+
+
+class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
+    kinds = any_of(_("For messages with"), choices=[(kind, KIND_LABELS[kind]) for kind in CONTENT_KINDS])
+    intents = any_of(_("that want"))
+    tiers = any_of(_("from users of tier"))
+    min_complexity = forms.FloatField(
+        label=_("of complexity from"), required=False, min_value=0, max_value=1,
+        widget=UnfoldAdminDecimalFieldWidget,
+        help_text=_("From 0 to 1. Try some messages below, on the page of a stored route."),
+    )  # fmt: skip
+    max_spent = forms.FloatField(
+        label=_("while today's cost is at most"), required=False, min_value=0,
+        widget=UnfoldAdminDecimalFieldWidget,
+        help_text=_("Of the user or group, in each currency by itself."),
+    )  # fmt: skip
     ranked_models = RankedModelsField(
         label=_("Models, in this order"), help_text=_("The next is asked when one fails.")
     )
@@ -322,20 +365,25 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Rule
         fields: ClassVar[list[str]] = []
 
-    def __init__(self, *args: Any, models: Iterable[LanguageModel], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, models: Iterable[LanguageModel], choices: dict[str, list[str]], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         ranked = self.fields["ranked_models"]
         assert isinstance(ranked, RankedModelsField)
         ranked.offer(models)
+        for name, slugs in choices.items():
+            self.fields[name].choices = [(slug, slug) for slug in slugs]  # type: ignore[attr-defined]
         if self.instance.pk:
-            self.initial["kinds"] = self.instance.when.get("kinds", [])
+            self.initial.update({name: self.instance.when.get(name) for name in CONDITIONS})
             self.initial["ranked_models"] = [choice.model_id for choice in self.instance.choices.all()]
             self.initial["place"] = self.instance.position
 
     @property
     def draft(self) -> RuleDraft:
-        kinds = self.cleaned_data["kinds"]
-        return RuleDraft(when={"kinds": kinds} if kinds else {}, models=self.cleaned_data["ranked_models"])
+        given = {name: self.cleaned_data[name] for name in CONDITIONS}
+        when = {name: value for name, value in given.items() if value not in (None, [])}
+        return RuleDraft(when=when, models=self.cleaned_data["ranked_models"])
 
 
 class RuleFormSet(PaginationInlineFormSet):
@@ -344,7 +392,11 @@ class RuleFormSet(PaginationInlineFormSet):
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
         if not hasattr(self, "models"):
             self.models = list(LanguageModel.objects.all())
-        return {**super().get_form_kwargs(index), "models": self.models}
+            self.choices = {
+                "intents": list(Intent.objects.values_list("slug", flat=True)),
+                "tiers": list(Tier.objects.values_list("slug", flat=True)),
+            }
+        return {**super().get_form_kwargs(index), "models": self.models, "choices": self.choices}
 
     def clean(self) -> None:
         super().clean()

@@ -307,6 +307,34 @@ class Route(models.Model):
         return self.slug
 
 
+class Intent(models.Model):
+    """Something that users want, told by words that they use for it."""
+
+    slug = models.SlugField(_("slug"), unique=True, help_text=SLUG_HELP)
+    keywords = models.JSONField(
+        _("keywords"),
+        validators=[validation.check_keywords],
+        help_text=_(
+            "One a line. Capitals do not matter. Letters are found as whole words, with * at the end as the "
+            "beginning of one; Chinese is found anywhere."
+        ),
+    )
+    position = models.PositiveSmallIntegerField(
+        _("position"),
+        default=0,
+        help_text=_("Of intents with as many words in a message, the one with the lowest is taken."),
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("intent")
+        verbose_name_plural = _("intents")
+        ordering: ClassVar = ["position", "slug"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
 class Rule(models.Model):
     """One step of a route: the first rule whose conditions hold names the models."""
 
@@ -317,7 +345,7 @@ class Rule(models.Model):
         default=dict,
         blank=True,
         validators=[validation.check_condition],
-        help_text=_('All given conditions must hold; empty: always. Known: {"kinds": ["image", …]}.'),
+        help_text=_("All given conditions must hold; empty: always."),
     )
     models = models.ManyToManyField(
         LanguageModel, through="RuleModel", related_name="rules", verbose_name=_("models")

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from django.contrib import admin
 
     ModelAdmin = admin.ModelAdmin[Any]
+    StackedInline = admin.StackedInline[Any, Any]
     TabularInline = admin.TabularInline[Any, Any]
 else:
-    from unfold.admin import ModelAdmin, TabularInline
+    from unfold.admin import ModelAdmin, StackedInline, TabularInline
 
-__all__ = ["ModelAdmin", "TabularInline", "badge", "moment"]
+__all__ = ["ModelAdmin", "StackedInline", "TabularInline", "badge", "moment"]
 
 
 def badge(text: Any, kind: str = "") -> SafeString:

@@ -7,7 +7,7 @@ JSON field carries the path to it below that field (`path_of`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
@@ -21,7 +21,6 @@ from bots.vendors.base import Vendor
 from bots.vendors.config import InvalidConfig, is_web_address, read_config
 
 LIMITS: Final = ("send_per_s", "edit_per_s", "history_per_s")
-CONDITIONS: Final = ("kinds",)
 SHOWN_CHARACTERS: Final = 40  # of a text that has a problem
 
 
@@ -41,18 +40,55 @@ def clean_config(vendor: type[Vendor], config: JSONDict) -> JSONDict:
 
 def check_limits(limits: Any) -> None:
     """Raises ValidationError unless these are positive numbers of calls a second."""
-    check_mapping(limits, LIMITS, lambda limit: "" if is_positive(limit) else _("must be a positive number"))
+    check_mapping(limits, dict.fromkeys(LIMITS, check_limit))
 
 
 def check_condition(condition: Any) -> None:
     """Raises ValidationError unless a rule can be decided by this."""
-    check_mapping(condition, CONDITIONS, check_kinds)
+    check_mapping(condition, CONDITIONS)
+
+
+def check_limit(limit: Any) -> str:
+    return "" if is_positive(limit) else _("must be a positive number")
 
 
 def check_kinds(kinds: Any) -> str:
     if isinstance(kinds, list) and kinds and all(kind in CONTENT_KINDS for kind in kinds):
         return ""
     return _("must be a list of one or more of: %(known)s") % {"known": ", ".join(CONTENT_KINDS)}
+
+
+def check_slugs(slugs: Any) -> str:
+    if isinstance(slugs, list) and slugs and all(isinstance(slug, str) and slug for slug in slugs):
+        return ""
+    return _("must be a list of one or more slugs")
+
+
+def check_complexity(complexity: Any) -> str:
+    return "" if is_number(complexity) and 0 <= complexity <= 1 else _("must be a number from 0 to 1")
+
+
+def check_amount(amount: Any) -> str:
+    return "" if is_number(amount) and 0 <= amount < math.inf else _("must be a number, 0 or more")
+
+
+# What a rule can ask, and the reason against a wrong value.
+CONDITIONS: Final[dict[str, Callable[[Any], str]]] = {
+    "kinds": check_kinds,
+    "intents": check_slugs,
+    "min_complexity": check_complexity,
+    "tiers": check_slugs,
+    "max_spent": check_amount,
+}
+
+
+def check_keywords(keywords: Any) -> None:
+    """Raises ValidationError unless a message can be searched for these."""
+    if not isinstance(keywords, list) or not keywords:
+        raise ValidationError(_("must be a list of one or more words"))
+    for index, keyword in enumerate(keywords):
+        if not isinstance(keyword, str) or not keyword.removesuffix("*").strip():
+            raise problem_at(f"{index}", _("must be a word or words"))
 
 
 def check_model(client: type[LanguageModelClient], *, base_url: str, params: Any) -> None:
@@ -116,13 +152,12 @@ def check_texts(texts: Any, reason_against: Callable[[str], str]) -> None:
         raise ValidationError(problems)
 
 
-def check_mapping(mapping: Any, known: tuple[str, ...], reason_against: Callable[[Any], str]) -> None:
+def check_mapping(mapping: Any, known: Mapping[str, Callable[[Any], str]]) -> None:
     """Raises ValidationError, with all that is wrong with a mapping's keys and values."""
     if not isinstance(mapping, dict):
         raise ValidationError(_("must be a mapping with keys from: %(known)s") % {"known": ", ".join(known)})
     reasons = {
-        str(key): reason_against(value) if key in known else _("unknown key")
-        for key, value in mapping.items()
+        str(key): known[key](value) if key in known else _("unknown key") for key, value in mapping.items()
     }
     problems = [problem_at(key, reason) for key, reason in reasons.items() if reason]
     if problems:
@@ -130,4 +165,8 @@ def check_mapping(mapping: Any, known: tuple[str, ...], reason_against: Callable
 
 
 def is_positive(number: Any) -> bool:
-    return isinstance(number, int | float) and not isinstance(number, bool) and 0 < number < math.inf
+    return is_number(number) and 0 < number < math.inf
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -238,7 +238,7 @@ class TurnAdmin(HistoryAdmin):
         "id", "show_queued_at", "show_conversation", "show_state", "model", "show_tokens", "show_cost",
         "show_first_words", "show_total", "show_error",
     )  # fmt: skip
-    list_defer = ("reply", "error")
+    list_defer = ("reply", "error", "choice")
     list_filter = (
         ("conversation__robot__account", RelatedDropdownFilter),
         ("conversation__robot", AutocompleteSelectFilter),
@@ -256,6 +256,7 @@ class TurnAdmin(HistoryAdmin):
                 "fields": [
                     "show_model",
                     "show_persona",
+                    "show_choice",
                     "finish_reason",
                     "show_tokens",
                     "show_cost",
@@ -301,6 +302,10 @@ class TurnAdmin(HistoryAdmin):
         page = reverse("admin:bots_robot_personas", args=[turn.persona.robot_id])
         query = urlencode({"old": turn.persona.number, "new": turn.persona.number})
         return format_html('<a class="text-link" href="{}?{}">{}</a>', page, query, turn.persona)
+
+    @admin.display(description=_("why that one"))
+    def show_choice(self, turn: Turn) -> str:
+        return transcript.why(turn) or "–"
 
     @admin.display(description=_("state"))
     def show_state(self, turn: Turn) -> SafeString:

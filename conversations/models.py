@@ -182,6 +182,8 @@ class Turn(models.Model):
         PersonaVersion, models.SET_NULL, null=True, related_name="+", verbose_name=_("persona"),
         help_text=_("What the model was told that the robot is."),
     )  # fmt: skip
+    # Which rule named the models, and by what: see `Decision.reasons` in `bots.routing`.
+    choice = models.JSONField(_("choice of models"), null=True)
     reply = models.TextField(_("reply"), blank=True)  # whole, from the moment the model is done
     # What screening found in its messages and its reply (bots.safety.findings); None: nothing.
     screening = models.JSONField(_("screening"), null=True)

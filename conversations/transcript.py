@@ -12,6 +12,7 @@ from django.db.models import Prefetch, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from bots import routing
 from bots.clients import vendor_for
 from bots.events import MessageReceived, MessageSent, Said
 from bots.vendors.config import is_web_address
@@ -87,6 +88,25 @@ def calls_of(turn: Turn) -> list[ModelCall]:
     calls = list(turn.calls.all())
     is_told = all(call.outcome == ModelCall.Outcome.ANSWERED for call in calls) and len(calls) <= 1
     return [] if is_told else calls
+
+
+def why(turn: Turn) -> str:
+    """Why its models were chosen: the rule that matched, and what was found out for it."""
+    choice = turn.choice
+    if not choice:
+        return ""
+    rule = _("rule %(number)d") % {"number": choice["rule"]} if choice["rule"] else _("no rule fits")
+    intent = choice["intent"] and f"{_('intent')} {choice['intent']}" + noted(choice["words"])
+    features = [f"{name} {amount:g}" for name, amount in choice["features"].items()]
+    complexity = f"{_('complexity')} {choice['complexity']:g}" + noted(features)
+    tier = choice["tier"] and f"{_('tier')} {choice['tier']}"
+    spent = choice["spent"] != "0" and f"{_('spent today')} {choice['spent']}"
+    found = (f"{rule} ({routing.describe(choice['when'])})", intent, complexity, tier, spent)
+    return " · ".join(part for part in found if part)
+
+
+def noted(words: list[str]) -> str:
+    return f" ({', '.join(words)})" if words else ""
 
 
 def timings(turn: Turn) -> list[tuple[str, float]]:

@@ -20,14 +20,14 @@ from django.db import DatabaseError, models, transaction
 from django.db.models import Subquery
 from django.utils import timezone
 
-from bots import draining, health, routing
+from bots import draining, health
 from bots.database import release_connection
 from bots.errors import ModelError, VendorError
 from bots.llms import client_for
 from bots.llms.base import Prompt
 from bots.llms.continuing import continued, without_repetition
 from bots.models import LanguageModel
-from conversations import calls, capacity, context, users, wakeups
+from conversations import calls, capacity, choosing, context, users, wakeups
 from conversations.delivering import owned, pause, wait
 from conversations.errors import NoModelAnswered, OverLimit, Superseded
 from conversations.models import Conversation, Message, Turn
@@ -223,8 +223,9 @@ def ask(turn: Turn, speaker: Speaker, screening: Screening) -> str:
     """The whole reply, stored.  Where a model fails another goes on.  Raises NoModelAnswered, OverLimit,
     Withheld."""
     prompt = context.prompt_for(turn)
-    kinds = set(turn.messages.filter(sender=Message.Sender.USER).values_list("kind", flat=True))
-    choices = health.soonest_first(routing.models_for(turn.conversation.robot.route, kinds=kinds))
+    decision = choosing.choose(turn)
+    update(turn, choice=decision.reasons)
+    choices = health.soonest_first(decision.models)
     failures: list[ModelError] = []
     for model in choices:
         is_last = model == choices[-1]

@@ -18,7 +18,7 @@ from bots.configuration import files
 from bots.configuration.problems import ConfigurationInvalid, Problem, flatten, join
 from bots.configuration.schema import CONSEQUENCE, NOT_YET, NOT_YET_SECTIONS, SECTIONS, UNKNOWN, ObjectSection
 from bots.crypto import MASK
-from bots.models import LanguageModel, Policy, Robot, Route, Tier, VendorAccount
+from bots.models import Intent, LanguageModel, Policy, Robot, Route, Tier, VendorAccount
 
 CREATED, UNCHANGED = "created", "unchanged"
 GENERAL_ERRORS: Final = (NON_FIELD_ERRORS, "non_field_errors")  # as Django and as DRF call them
@@ -187,20 +187,25 @@ def show(values: Mapping[str, Any], path: str) -> str:
 
 
 def disable_unnamed(run: Run) -> Iterator[Outcome]:
-    """Disable what no file names.  What does nothing by itself is only told of."""
+    """Disable what no file names.  What does nothing by itself is only told of, and intents not even that:
+    some have been there from the beginning."""
     for section in SECTIONS.values():
         model = section.model
         for stored in model._default_manager.all():
             identity = identity_of(stored)
-            if (model, identity) not in run.named and getattr(stored, "enabled", True):
+            if (model, identity) not in run.named and is_in_use(stored):
                 yield Outcome(f"{section.noun} {'/'.join(identity)}", disable(stored))
+
+
+def is_in_use(stored: Model) -> bool:
+    return not isinstance(stored, Intent) and getattr(stored, "enabled", True)
 
 
 def identity_of(stored: Model) -> tuple[str, ...]:
     match stored:
         case Robot():
             return stored.account.slug, stored.user_id
-        case VendorAccount() | LanguageModel() | Route() | Policy() | Tier():
+        case VendorAccount() | LanguageModel() | Route() | Policy() | Tier() | Intent():
             return (stored.slug,)
     raise TypeError(type(stored))
 

@@ -20,7 +20,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.fields import SkipField
 
 from bots.configuration.saving import RuleDraft, rules_of, save_account, save_model, save_robot, save_route
-from bots.models import LanguageModel, Policy, Price, Robot, Route, Rule, Tier, VendorAccount
+from bots.models import Intent, LanguageModel, Policy, Price, Robot, Route, Rule, Tier, VendorAccount
 from bots.safety.patterns import problem_with_pattern
 from bots.safety.words import problem_with_word
 from bots.validation import check_condition
@@ -255,13 +255,37 @@ class ModelSection(ObjectSection):
 
 
 class ConditionField(serializers.DictField):
-    not_yet: ClassVar = {"tiers", "intents", "min_complexity"}
+    """A rule's condition; whom it names by slug has to exist."""
+
+    named: ClassVar = {"tiers": Tier, "intents": Intent}
 
     def to_internal_value(self, data: Any) -> Any:
         condition = super().to_internal_value(data)
-        if later := self.not_yet & set(condition):
-            raise ValidationError({key: [NOT_YET] for key in sorted(later)})
+        problems = {key: list(self._unknown(model, condition.get(key))) for key, model in self.named.items()}
+        if any(problems.values()):
+            raise ValidationError({key: errors for key, errors in problems.items() if errors})
         return condition
+
+    def _unknown(self, model: type[models.Model], slugs: Any) -> Iterator[Any]:
+        field = Slug(model)
+        field.parent = self  # type: ignore[assignment]  # as with any field's child
+        for slug in slugs if isinstance(slugs, list) else []:
+            try:
+                field.to_internal_value(slug)
+            except ValidationError as error:
+                yield from error.detail
+
+
+class IntentSection(ObjectSection):
+    noun, model = "intent", Intent
+    keywords = serializers.ListField(child=serializers.CharField(), allow_empty=False)
+
+    class Meta:
+        model = Intent
+        fields: ClassVar = ["slug", "keywords", "position"]
+
+    def store(self) -> None:
+        self.draft.save()
 
 
 class RuleSection(Section):
@@ -411,9 +435,10 @@ class RobotSection(ObjectSection):
 SECTIONS: Final[dict[str, type[ObjectSection]]] = {  # in the order in which one refers to another
     "accounts": AccountSection,
     "models": ModelSection,
-    "routes": RouteSection,
     "policies": PolicySection,
     "tiers": TierSection,
+    "intents": IntentSection,
+    "routes": RouteSection,
     "robots": RobotSection,
 }
 

@@ -4,11 +4,12 @@ from django import template
 from django.utils.translation import gettext as _
 
 from conversations.models import Message, Turn
-from conversations.transcript import amount, calls_of, link_of, masked, timings, tokens
+from conversations.transcript import amount, calls_of, link_of, masked, timings, tokens, why
 
 register = template.Library()
 register.filter("timings", timings)
 register.filter("calls", calls_of)
+register.filter("why", why)
 register.filter("tokens", tokens)
 register.filter("link", link_of)
 register.filter("amount", amount)

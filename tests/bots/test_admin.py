@@ -4,6 +4,7 @@ import re
 import time
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -19,6 +20,7 @@ from bots.configuration.saving import rules_of
 from bots.errors import ModelBusy, ModelUnreachable
 from bots.models import (
     AccountMemory,
+    Intent,
     LanguageModel,
     ModelHealth,
     Policy,
@@ -28,6 +30,7 @@ from bots.models import (
     Tier,
     VendorAccount,
 )
+from tests.support.admin import FormReader
 from tests.support.factories import (
     SECRET,
     make_account,
@@ -212,6 +215,55 @@ def rules(*rows: tuple[list[str], list[LanguageModel], int | str], initial: int 
     return sent
 
 
+def test_a_rule_has_conditions_of_all_kinds(admin_client: Client) -> None:
+    Tier.objects.create(slug="vip")
+    fast = make_model("fast")
+    conditions = {"intents": ["refund"], "tiers": ["vip"], "min_complexity": "0.5", "max_spent": "2"}
+    sent = rules((["image"], [fast], 1)) | {f"rules-0-{name}": value for name, value in conditions.items()}
+    admin_client.post(add_url("route"), {"slug": "default", **sent})
+    [rule] = rules_of(Route.objects.get())
+    assert rule.when == {
+        "kinds": ["image"], "intents": ["refund"], "min_complexity": 0.5, "tiers": ["vip"], "max_spent": 2,
+    }  # fmt: skip
+
+
+def test_a_rules_conditions_stay_when_its_route_is_saved(admin_client: Client) -> None:
+    route = make_route("default", [make_model("fast")])
+    when = {"kinds": ["image"], "min_complexity": 0, "max_spent": 0.25}
+    route.rules.update(when=when)
+    reader = FormReader()
+    reader.feed(admin_client.get(change_url(route)).content.decode())
+    [form] = [form for form in reader.forms if "rules-TOTAL_FORMS" in form.values]
+    admin_client.post(change_url(route), form.values)
+    assert rules_of(route)[0].when == when
+
+
+def test_a_route_shows_which_model_would_answer(admin_client: Client) -> None:
+    fast, strong, off = make_model("fast"), make_model("strong"), make_model("off", enabled=False)
+    route = make_route("default", [strong, off], [fast])
+    route.rules.filter(position=0).update(when={"intents": ["complaint"], "max_spent": 1})
+
+    def told(text: str, spent: str) -> str:
+        query = urlencode({"text": text, "kind": "text", "tier": "", "spent": spent})
+        page = admin_client.get(f"{change_url(route)}?{query}").content.decode()
+        return " ".join(re.sub(r"<[^>]+>", " ", page.partition('id="preview"')[2]).split())
+
+    assert "1. intents ✓ max_spent ✓ → strong 2. always" in told("This is unacceptable!", "0.5")
+    assert "1. intents ✓ max_spent ✗ 2. always → fast" in told("This is unacceptable!", "2")
+    assert "complaint (unacceptable)" in told("This is unacceptable!", "2")
+    assert "1. intents ✗ max_spent ✓ 2. always → fast" in told("Hello", "")
+
+
+def test_keywords_are_edited_as_lines(admin_client: Client) -> None:
+    sent = {"slug": "weather", "position": "5", "keywords": "rain*\r\n\r\n 天气 \r\nrain*"}
+    admin_client.post(add_url("intent"), sent)
+    intent = Intent.objects.get(slug="weather")
+    assert intent.keywords == ["rain*", "天气"]
+    assert "rain*\n天气" in admin_client.get(change_url(intent)).content.decode()
+    told = errors(admin_client.post(add_url("intent"), {**sent, "slug": "other", "keywords": "*"}))
+    assert told == {"keywords": ["0: must be a word or words"]}
+
+
 def test_a_route_is_edited_on_one_page(admin_client: Client) -> None:
     fast, strong = make_model("fast"), make_model("strong")
     sent = rules((["image"], [strong, fast], 1), ([], [fast], 2))
@@ -320,7 +372,7 @@ def test_a_routes_page_takes_as_many_queries_for_many_rules_as_for_few(
 ) -> None:
     models = [make_model(f"m{number}") for number in range(5)]
     route = make_route("default", *[models] * 10)
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(14):
         admin_client.get(change_url(route))
 
 

@@ -15,7 +15,7 @@ from bots.configuration.applying import apply
 from bots.configuration.exporting import export
 from bots.configuration.problems import ConfigurationInvalid
 from bots.configuration.saving import rules_of
-from bots.models import LanguageModel, Price, Robot, Route, Tier, VendorAccount
+from bots.models import Intent, LanguageModel, Price, Robot, Route, Tier, VendorAccount
 from tests.support.factories import SECRET, make_account, make_model, make_robot, make_route
 from tests.support.standin import Cloud
 
@@ -349,7 +349,7 @@ words: []
          "models[0].api: must be one of: anthropic, openai, scripted"),
         (
             FAST + "routes: [{slug: r, rules: [{when: {tiers: [vip]}, models: [fast]}]}]",
-            "routes[0].rules[0].when.tiers: not supported yet",
+            "routes[0].rules[0].when.tiers: there is no tier vip, here or in the database",
         ),
         ("models: [{slug: m, api: scripted, model: m, price: {input: 2}}]",
          "models[0].price.currency: a price needs a currency"),
@@ -361,7 +361,8 @@ words: []
         ("tiers: [{slug: t, weekly_tokens: 1}]", "tiers[0].weekly_tokens: unknown key"),
         ("models: {}", "models: must be a list"),
         ("models: [fast]", "models[0]: must be a mapping"),
-        ("[models]", "must be a mapping with keys from: accounts, models, routes, policies, tiers, robots"),
+        ("[models]",
+         "must be a mapping with keys from: accounts, models, policies, tiers, intents, routes, robots"),
         ("models: [{slug: fast, api: scripted, model: ${NONE}}]",
          "models[0].model: the environment variable NONE is not set"),
     ],
@@ -437,4 +438,59 @@ def test_the_commands_print_the_outcome_and_the_file(write: Callable[..., Path],
 def test_text_that_the_database_cannot_store_is_an_error(errors: Errors) -> None:
     assert errors('routes: [{slug: "a\\0b", rules: [{models: []}]}]')[:1] == [
         "parley.yaml: routes[0].slug: has a character that cannot be stored",
+    ]
+
+
+CONDITIONS = """
+tiers: [{slug: vip}]
+intents: [{slug: weather, keywords: [rain*, 天气]}]
+routes:
+  - slug: r
+    rules:
+      - when: {tiers: [vip], intents: [weather, complaint], kinds: [text], min_complexity: 0.6, max_spent: 2}
+        models: [fast]
+      - models: [fast]
+"""
+
+
+def test_a_rule_asks_for_tiers_intents_kinds_complexity_and_spending(run: Run) -> None:
+    assert run(FAST + CONDITIONS)[1:] == ["tier vip: created", "intent weather: created", "route r: created"]
+    assert [each.split(": ")[1] for each in run(FAST + CONDITIONS)] == ["unchanged"] * 4
+    assert rules_of(Route.objects.get())[0].when == {
+        "tiers": ["vip"], "intents": ["weather", "complaint"], "kinds": ["text"], "min_complexity": 0.6,
+        "max_spent": 2,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "condition, error",
+    [
+        ("{intents: [wether]}", "intents: there is no intent wether, here or in the database"),
+        ("{tiers: []}", "tiers: must be a list of one or more slugs"),
+        ("{min_complexity: 2}", "min_complexity: must be a number from 0 to 1"),
+        ("{max_spent: -1}", "max_spent: must be a number, 0 or more"),
+        ("{mood: [bad]}", "mood: unknown key"),
+    ],
+)
+def test_a_wrong_condition_is_told(errors: Errors, condition: str, error: str) -> None:
+    route = f"routes: [{{slug: r, rules: [{{when: {condition}, models: [fast]}}]}}]"
+    [told] = errors(FAST + route)
+    assert told.startswith("parley.yaml: routes[0].rules[0].when")
+    assert told.endswith(error)
+
+
+def test_intents_from_the_beginning_are_left_alone(run: Run) -> None:
+    assert Intent.objects.filter(slug="complaint").exists()
+    assert run(FAST, prune=True) == ["model fast: created"]
+    text = "intents: [{slug: complaint, keywords: [grr]}]"
+    assert "投诉" in run(text)[0]
+    assert Intent.objects.get(slug="complaint").keywords == ["grr"]
+
+
+def test_wrong_keywords_are_told(errors: Errors) -> None:
+    text = 'intents: [{slug: a, keywords: ["*"]}, {slug: b, keywords: []}, {slug: c}]'
+    assert errors(text) == [
+        "parley.yaml: intents[0].keywords.0: must be a word or words",
+        "parley.yaml: intents[1].keywords: This list may not be empty.",
+        "parley.yaml: intents[2].keywords: This field is required.",
     ]

@@ -1,0 +1,61 @@
+"""A route sends each message to the model that is meant for it, and tells why."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from sandbox.driver import Sandbox
+from tests.support.parley import Parley, asked, robot
+
+RULES: list[dict[str, Any]] = [
+    {"when": {"intents": ["complaint"]}, "models": ["careful"]},
+    {"when": {"min_complexity": 0.4}, "models": ["strong"]},
+    {"when": {"kinds": ["image"]}, "models": ["seeing"]},
+    {"models": ["fast"]},
+]
+
+
+@pytest.fixture(scope="module")
+def routed(files_parley: Parley) -> Parley:
+    parley = files_parley
+    slugs = ("careful", "strong", "seeing", "fast")
+    parley.apply(
+        accounts=[parley.account()],
+        models=[parley.model(slug, model=slug) for slug in slugs],
+        routes=[{"slug": "default", "rules": RULES}],
+        robots=[robot("ada")],
+    )
+    parley.serve()
+    parley.until_registered("ada")
+    return parley
+
+
+@pytest.mark.parametrize(
+    "text, model",
+    [
+        ("This is unacceptable", "careful"),
+        ("你们骗人，我要投诉", "careful"),
+        ("Why? Compare both, and explain the difference", "strong"),
+        ("Good to see you", "fast"),
+    ],
+)
+def test_each_message_gets_its_model_and_the_admin_says_why(
+    routed: Parley, sandbox: Sandbox, text: str, model: str
+) -> None:
+    user = routed.user()
+    user.ask(text)
+    routed.until_settled()
+
+    [request] = asked(sandbox, text)
+    assert request["body"]["model"] == model
+    rule = next(number for number, rule in enumerate(RULES, start=1) if model in rule["models"])
+    assert f"rule {rule} (" in routed.conversation_page(user)
+
+
+def test_a_routes_page_says_which_model_would_answer(routed: Parley) -> None:
+    page = routed.admin.find("bots/route", "default")
+    query = urlencode({"text": "This is unacceptable", "kind": "text"})
+    assert "1. intents ✓ → careful" in routed.admin.text(f"{page}?{query}")
