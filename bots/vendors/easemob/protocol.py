@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from bots.errors import Unsupported
-from bots.events import Address, ConversationKind, JSONDict, OutgoingMessage
+from bots.events import ConversationKind, JSONDict, OutgoingMessage
 from bots.keys import key_given_back
 from bots.text import clean_text
 
@@ -74,12 +74,6 @@ def recall_request(message: OutgoingMessage) -> JSONDict:
 def ext_of(message: OutgoingMessage) -> JSONDict:
     """With our key, as text: it has more digits than numbers keep in JavaScript."""
     return {**message.extra.get("ext", {}), MARK: {"key": str(message.key)}}
-
-
-def peer_in(conversation: Address) -> str:
-    if conversation.kind != "peer":
-        raise Unsupported("only one-to-one conversations can be read", party="easemob")
-    return conversation.id
 
 
 def fits(text: str, *, is_stream: bool) -> bool:

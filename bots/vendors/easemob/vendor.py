@@ -159,8 +159,7 @@ class Easemob(Vendor):
         since: datetime,
         before_call: Callable[[], None] = at_once,
     ) -> Iterator[list[Said]]:
-        user_id = protocol.peer_in(conversation)
-        read = partial(history.read_record, robot_id=robot_id, user_id=user_id)
+        read = partial(history.read_record, robot_id=robot_id, conversation=conversation)
         for page in self._pages(
             conversation, robot_id, since_ms=int(since.timestamp() * 1000), before_call=before_call
         ):

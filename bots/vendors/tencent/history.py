@@ -1,10 +1,11 @@
-"""A conversation as `admin_getroammsg` tells it (1047/35478), in the words of callbacks."""
+"""A conversation as `admin_getroammsg` tells it (1047/35478), or a group as `group_msg_get_simple`, in the
+words of callbacks."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from bots.events import Address, MessageReceived, Said
+from bots.events import Address, MessageReceived, MessageSent, Said
 from bots.vendors.reading import Fields
 from bots.vendors.tencent import callbacks
 
@@ -36,4 +37,46 @@ def read_received(record: Fields, robot_id: str) -> MessageReceived | None:
         content=callbacks.read_content(record, elements),
         vendor_message_id=key,
         order=record.number("MsgSeq"),
+    )
+
+
+def read_group_record(record: Fields, robot_id: str, conversation: Address) -> Said | None:
+    """None for what was deleted, which leaves an empty place, and for what the group itself says.
+
+    Whom a message mentions is not told here.
+    """
+    number = record.number("MsgSeq")
+    if record.number("IsPlaceMsg", 0) or record.number("IsSystemMsg", 0):
+        return None
+    if record.id("From_Account") == robot_id:
+        return read_group_sent(record, robot_id, conversation)
+    elements = record.objects("MsgBody")
+    if callbacks.signal_in(elements):
+        return None
+    return MessageReceived(
+        event_id=f"history|{conversation.id}|{number}",
+        happened_at=record.time("MsgTimeStamp"),
+        raw=dict(record.source),
+        robot_id=None,
+        conversation=conversation,
+        sender_id=record.id("From_Account"),
+        content=callbacks.read_content(record, elements),
+        vendor_message_id=str(number),
+        order=number,
+        mentions=None,
+    )
+
+
+def read_group_sent(record: Fields, robot_id: str, conversation: Address) -> MessageSent:
+    """Its random number is not all of our key, so it is known by its place in the group only."""
+    number = record.number("MsgSeq")
+    return MessageSent(
+        event_id=f"history|{conversation.id}|{number}",
+        happened_at=record.time("MsgTimeStamp"),
+        raw=dict(record.source),
+        robot_id=robot_id,
+        conversation=conversation,
+        vendor_message_id=str(number),
+        key=None,
+        is_finished=all(map(callbacks.is_finished, record.objects("MsgBody"))),
     )

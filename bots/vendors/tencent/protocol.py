@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from bots.errors import Unsupported
-from bots.events import Address, ConversationKind, JSONDict, OutgoingMessage
+from bots.events import ConversationKind, JSONDict, OutgoingMessage
 from bots.keys import RANDOM_BITS
 from bots.text import clean_text, shorten
 
@@ -111,12 +110,6 @@ def sent_id(message: OutgoingMessage) -> str:
 
 def is_in_group(message: OutgoingMessage) -> bool:
     return message.conversation.kind == "group"
-
-
-def peer_in(conversation: Address) -> str:
-    if conversation.kind != "peer":
-        raise Unsupported("only one-to-one conversations can be read", party="tencent")
-    return conversation.id
 
 
 def sequence_of(key: int) -> tuple[int, int]:

@@ -198,10 +198,15 @@ class Tencent(Vendor):
         before_call: Callable[[], None] = at_once,
     ) -> Iterator[list[Said]]:
         """Without messages to those online only, which Tencent does not keep."""
-        user_id = protocol.peer_in(conversation)
-        for page in self._pages(user_id, robot_id, since_s=int(since.timestamp()), before_call=before_call):
-            records = (record.source for record in page)
-            yield read_each(records, partial(history.read_record, robot_id=robot_id))
+        place, since_s = conversation.id, int(since.timestamp())
+        if conversation.kind == "group":
+            read = partial(history.read_group_record, robot_id=robot_id, conversation=conversation)
+            pages = self._group_pages(place, since_s=since_s, before_call=before_call)
+        else:
+            read = partial(history.read_record, robot_id=robot_id)
+            pages = self._pages(place, robot_id, since_s=since_s, before_call=before_call)
+        for page in pages:
+            yield read_each((record.source for record in page), read)
 
     def fits(self, text: str, *, is_stream: bool) -> bool:
         if is_stream and self._streams:

@@ -1,5 +1,5 @@
-"""A conversation as `QueryPeerMsg` tells it, in the words of callbacks
-(/zim-server/conversation/query-the-message-list-of-one-on-one-chats)."""
+"""A conversation as `QueryPeerMsg` and `QueryGroupMsg` tell it, in the words of callbacks
+(/zim-server/conversation/query-the-message-list-of-one-on-one-chats; the same for a group)."""
 
 from __future__ import annotations
 
@@ -23,31 +23,32 @@ MEDIA_WORDS: Final = {
 PART_WORDS: Final = {"MsgType": "msg_type", "Msg": "callback_content"}
 
 
-def read_record(record: Fields, robot_id: str, user_id: str) -> Said | None:
+def read_record(record: Fields, robot_id: str, conversation: Address) -> Said | None:
     """None for an empty one: it was recalled or deleted."""
     if record.number("IsEmpty", 0):
         return None
     if record.id("Sender") == robot_id:
-        return read_sent(record, robot_id, user_id)
-    return read_received(record, robot_id)
+        return read_sent(record, robot_id, conversation)
+    return read_received(record, robot_id, conversation)
 
 
-def read_received(record: Fields, robot_id: str) -> MessageReceived:
-    user_id, message_id = record.id("Sender"), record.any_id("MsgId", longest=100)
+def read_received(record: Fields, robot_id: str, conversation: Address) -> MessageReceived:
+    is_group, message_id = conversation.kind == "group", record.any_id("MsgId", longest=100)
     return MessageReceived(
         event_id=f"history|{message_id}",
         happened_at=record.time("MsgTime", per_second=1000),
         raw=dict(record.source),
-        robot_id=robot_id,
-        conversation=Address(kind="peer", id=user_id),
-        sender_id=user_id,
+        robot_id=None if is_group else robot_id,
+        conversation=conversation,
+        sender_id=record.id("Sender"),
         content=read_content(record),
         vendor_message_id=message_id,
         order=record.number("MsgSeq", 0),
+        mentions=None if is_group else (),
     )
 
 
-def read_sent(record: Fields, robot_id: str, user_id: str) -> MessageSent:
+def read_sent(record: Fields, robot_id: str, conversation: Address) -> MessageSent:
     message_id = protocol.message_id(record.any_id("MsgId", longest=60), record.number("MsgSeq"))
     payload = record.text("Payload", "")
     return MessageSent(
@@ -55,7 +56,7 @@ def read_sent(record: Fields, robot_id: str, user_id: str) -> MessageSent:
         happened_at=record.time("MsgTime", per_second=1000),
         raw=dict(record.source),
         robot_id=robot_id,
-        conversation=Address(kind="peer", id=user_id),
+        conversation=conversation,
         vendor_message_id=message_id,
         key=protocol.key_in(payload),
         is_finished=protocol.is_finished(payload),

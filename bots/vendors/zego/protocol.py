@@ -11,8 +11,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from bots.errors import Unsupported
-from bots.events import Address, ConversationKind, JSONDict, OutgoingMessage
+from bots.events import ConversationKind, JSONDict, OutgoingMessage
 from bots.keys import key_given_back
 from bots.text import clean_text
 
@@ -77,12 +76,6 @@ def is_in_group(message: OutgoingMessage) -> bool:
 
 def place_of(message: OutgoingMessage) -> str:
     return message.conversation.id
-
-
-def peer_in(conversation: Address) -> str:
-    if conversation.kind != "peer":
-        raise Unsupported("only one-to-one conversations can be read", party="zego")
-    return conversation.id
 
 
 def message_body(message: OutgoingMessage) -> JSONDict:

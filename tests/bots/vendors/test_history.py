@@ -73,21 +73,22 @@ def history(vendor: Vendor, robot_id: str, since: datetime = AGES_AGO) -> list[S
     return sorted(said, key=lambda event: (event.happened_at, getattr(event, "order", 0)))
 
 
-def told(vendor: Vendor, sandbox: Sandbox, app: App) -> dict[str, MessageReceived]:
+def told(vendor: Vendor, sandbox: Sandbox, app: App, *, count: int) -> dict[str, MessageReceived]:
     """What callbacks have told of users' messages, by the message's id."""
-    logged = eventually(lambda: each if len(each := sandbox.callbacks(app=app.id)) == len(CONTENTS) else None)
-    callbacks = [
-        IncomingCallback(
-            query={}, headers={}, body=json.dumps(each["body"]).encode(), received_at=datetime.now(UTC)
+
+    def heard() -> dict[str, MessageReceived]:
+        bodies = [json.dumps(each["body"]).encode() for each in sandbox.callbacks(app=app.id)]
+        events = chain.from_iterable(
+            vendor.read(IncomingCallback(query={}, headers={}, body=body, received_at=datetime.now(UTC)))
+            for body in bodies
         )
-        for each in logged
-    ]
-    events = chain.from_iterable(map(vendor.read, callbacks))
-    return {event.vendor_message_id: event for event in events if isinstance(event, MessageReceived)}
+        return {event.vendor_message_id: event for event in events if isinstance(event, MessageReceived)}
+
+    return eventually(lambda: found if len(found := heard()) == count else None)
 
 
-def without_occasion(event: MessageReceived) -> MessageReceived:
-    return replace(event, event_id="", raw={}, happened_at=AGES_AGO)
+def without_occasion(event: MessageReceived, **changes: Any) -> MessageReceived:
+    return replace(event, event_id="", raw={}, happened_at=AGES_AGO, **changes)
 
 
 def outgoing(robot_id: str, text: str, **fields: Any) -> OutgoingMessage:
@@ -106,7 +107,7 @@ CONTENTS: Final[list[JSONDict]] = [
 def test_messages_are_told_as_by_callbacks(app: App, vendor: Vendor, ada: str, sandbox: Sandbox) -> None:
     for content in CONTENTS:
         app.send("alice", ada, **content)
-    by_callback = told(vendor, sandbox, app)
+    by_callback = told(vendor, sandbox, app, count=len(CONTENTS))
     by_history = [each for each in history(vendor, ada) if isinstance(each, MessageReceived)]
 
     assert len(by_callback) == len(by_history) == len(CONTENTS)
@@ -161,11 +162,25 @@ def test_long_history_is_told_whole_and_once(app: App, vendor: Vendor, ada: str)
     assert sorted(event.vendor_message_id for page in pages for event in page) == sorted(keys)
 
 
-def test_group_is_not_read(vendor: Vendor, ada: str) -> None:
-    group = Address(kind="group", id="friends")
+def test_group_is_told_as_by_callbacks(app: App, vendor: Vendor, ada: str, sandbox: Sandbox) -> None:
+    app.change(callbacks=[name for name in app.group_callbacks if name != "Bot.OnGroupMessage"])
+    group = app.group("alice", "bob", ada)
+    place = Address(kind="group", id=group.id)
+    group.send("alice", "Good morning")
+    group.send("bob", "Hello, all")
+    receipt = vendor.send(replace(outgoing(ada, "Hello, Bob"), conversation=place))
+    by_callback = told(vendor, sandbox, app, count=2)
+    pages = vendor.history(robot_id=ada, conversation=place, since=AGES_AGO)
+    said = list(chain.from_iterable(pages))
+    by_history = [event for event in said if isinstance(event, MessageReceived)]
 
-    with pytest.raises(Unsupported):
-        list(vendor.history(robot_id=ada, conversation=group, since=AGES_AGO))
+    # A history does not always say who is mentioned.
+    assert sorted(event.vendor_message_id for event in by_history) == sorted(by_callback)
+    for event in by_history:
+        callback = by_callback[event.vendor_message_id]
+        assert without_occasion(event, mentions=()) == without_occasion(callback, mentions=())
+    [ours] = [event for event in said if isinstance(event, MessageSent)]
+    assert (ours.vendor_message_id, ours.conversation) == (receipt.vendor_message_id, place)
 
 
 # Records that the simulated clouds do not make
@@ -313,3 +328,22 @@ def test_easemobs_answer_of_unknown_form_is_not_taken_for_an_empty_history(cloud
 ])  # fmt: skip
 def test_key_that_a_vendor_gives_back(given: object, key: int | None) -> None:
     assert key_given_back(given) == key
+
+
+def test_tencents_groups_have_places_of_what_is_gone(cloud: Cloud) -> None:
+    group = Address(kind="group", id="g")
+    records = [
+        {"MsgSeq": 4, "IsPlaceMsg": 2, "MsgBody": {}},
+        tencent_record(MsgSeq=3, IsSystemMsg=1),
+        tencent_record(MsgSeq=2),
+        tencent_record(MsgSeq=1, From_Account="@RBT#001"),
+    ]
+    with closing(case_of("tencent").vendor(url=cloud.url)) as vendor:
+        cloud.will_answer({**tencent_answer(), "IsFinished": 1, "RspMsgList": records})
+        pages = vendor.history(robot_id="@RBT#001", conversation=group, since=AGES_AGO)
+        said = list(chain.from_iterable(pages))
+
+    assert [(type(event), event.vendor_message_id) for event in said] == [
+        (MessageReceived, "2"),
+        (MessageSent, "1"),
+    ]
