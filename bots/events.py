@@ -99,6 +99,7 @@ class MessageSent(Event):
     vendor_message_id: str
     key: int | None  # of our message; None: it was not sent by Parley
     is_finished: bool  # False: it still grows, or the vendor does not tell
+    order: int = 0  # as in MessageReceived
 
 
 type Said = MessageReceived | MessageSent
@@ -149,6 +150,7 @@ class Receipt:
 
     vendor_message_id: str
     sent_at: datetime
+    order: int = 0  # as in MessageReceived
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -238,6 +238,7 @@ class Delivery:
         self._update(
             vendor_message_id=receipt.vendor_message_id,
             happened_at=receipt.sent_at,
+            order=receipt.order,
             accepted=len(self.message.text),
             state=Message.State.STREAMING if grows_on else Message.State.DELIVERED,
         )
@@ -260,9 +261,11 @@ class Delivery:
 
     def _receipt_by_echo(self) -> Receipt | None:
         """What the vendor's echo of the message has told meanwhile (`storing.confirm`)."""
-        row = Message.objects.values_list("vendor_message_id", "happened_at").get(pk=self.message.pk)
+        row = Message.objects.only("vendor_message_id", "happened_at", "order").get(pk=self.message.pk)
         release_connection()
-        return Receipt(vendor_message_id=row[0], sent_at=row[1]) if row[0] else None
+        if row.vendor_message_id is None:
+            return None
+        return Receipt(vendor_message_id=row.vendor_message_id, sent_at=row.happened_at, order=row.order)
 
     def _edit(self, text: str, *, is_finished: bool) -> None:
         if self._is_pending and text != self.message.text and self._takes_increments:

@@ -95,11 +95,11 @@ RETURNING conversation_id
 # shows.  The rows are locked in one order, as copies of an echo may be under way in several batches.
 CONFIRM: Final = """
 WITH told AS (
-    SELECT message.id, echo.vendor_message_id, echo.happened_at,
+    SELECT message.id, echo.vendor_message_id, echo.happened_at, echo.rank,
            echo.is_finished OR message.is_error OR NOT message.is_stream AS is_whole
     FROM json_to_recordset(%(echoes)s) AS echo (
         account_id bigint, robot text, address_kind text, address text, vendor_message_id text, key bigint,
-        happened_at timestamptz, is_finished boolean
+        happened_at timestamptz, rank bigint, is_finished boolean
     )
     JOIN bots_robot AS robot ON robot.account_id = echo.account_id AND robot.user_id = echo.robot
     JOIN conversations_conversation AS place
@@ -114,6 +114,7 @@ WITH told AS (
 UPDATE conversations_message AS message SET
     vendor_message_id = told.vendor_message_id,
     happened_at = told.happened_at,
+    "order" = told.rank,
     accepted = length(message.text),
     error = CASE WHEN told.is_whole THEN '' ELSE message.error END,
     state = CASE WHEN told.is_whole THEN 'delivered'
@@ -189,6 +190,7 @@ def _echo(account: VendorAccount, event: MessageSent) -> dict[str, Any]:
         "vendor_message_id": event.vendor_message_id,
         "key": event.key,
         "happened_at": event.happened_at,
+        "rank": event.order,
         "is_finished": event.is_finished,
     }
 

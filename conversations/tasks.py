@@ -55,6 +55,16 @@ def reconcile_active(since: str) -> None:
 
 @app.periodic(cron="* * * * *")
 @app.task(
+    name="conversations.reconcile_gaps", queueing_lock="conversations.reconcile_gaps", retry=RetryByError()
+)
+def reconcile_gaps(timestamp: int) -> None:
+    """Have what was missed between two messages looked for, where the vendor counts them."""
+    with transaction.atomic():
+        defer_reconciling(reconciling.request_gaps(now=timezone.now()))
+
+
+@app.periodic(cron="* * * * *")
+@app.task(
     name="conversations.rescue_reconciling",
     queueing_lock="conversations.rescue_reconciling",
     retry=RetryByError(),

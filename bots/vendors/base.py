@@ -87,6 +87,8 @@ class Vendor:
     Config: ClassVar[type[VendorConfig]]
     can_edit: ClassVar[bool] = False  # a sent message can be replaced, so answers can grow
     can_recall: ClassVar[bool] = False
+    # `order` counts what both sides say one to one, so that a number that is left out tells of a missed one.
+    numbers_messages: ClassVar[bool] = False
     calls_per_s: ClassVar[float] = 20.0  # an app's default allowance for each kind of call
     group_send_weight: ClassVar[float] = 1.0  # of that allowance, a send to a group takes so many calls
     timeout_s: ClassVar[tuple[float, float]] = 3.0, 8.0  # for the connection, for the answer

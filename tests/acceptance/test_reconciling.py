@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from procrastinate import App as Jobs
+from procrastinate import SyncPsycopgConnector
 
 from sandbox.driver import App, EasemobApp, Sandbox, TencentApp, ZegoApp
 from tests.acceptance.conftest import installed
@@ -29,6 +31,12 @@ WHERE message.sender = 'user' AND conversation.peer_id = %s ORDER BY message.id
 """
 
 
+AGE = """
+UPDATE conversations_message SET created_at = created_at - interval '2 minutes'
+WHERE conversation_id IN (SELECT id FROM conversations_conversation WHERE peer_id = %s) RETURNING id
+"""
+
+
 @pytest.fixture(scope="module", params=[TencentApp, ZegoApp, EasemobApp], ids=lambda kind: kind.vendor)
 def parley(
     request: pytest.FixtureRequest,
@@ -40,7 +48,7 @@ def parley(
     kind: type[App] = request.param
     folder = tmp_path_factory.mktemp("missed")
     with installed(f"missed-{kind.vendor}", template, sandbox, folder, kind) as parley:
-        parley.app.change(callback_retries=0)
+        parley.app.change(callback_retries=0, callbacks=kind.group_callbacks)
         configure(parley)
         parley.serve()
         parley.app.wait_for_robot(robot_id(parley))
@@ -138,3 +146,38 @@ def test_a_history_that_holds_nothing_new_changes_nothing(parley: Parley) -> Non
     assert user.replies() == before
     assert len(parley.installation.query(SAID, user.id)) == 1
     assert parley.sandbox.calls(HISTORY[parley.app.vendor], parley.app.id)
+
+
+def test_a_mention_that_was_missed_in_a_group_is_answered(parley: Parley, sandbox: Sandbox) -> None:
+    ada = robot_id(parley)
+    group = parley.app.group("alice", "bob", ada)
+    group.send("alice", "Good morning", mentions=[ada])
+    group.wait_for_reply(ada)
+    sandbox.faults(callbacks={"drop": 1.0})
+    group.send("bob", "And to me?", mentions=[ada])
+    sandbox.faults()
+
+    parley.run("reconcile", ACCOUNT)
+
+    group.wait_for_reply(ada, count=2)
+    until_reconciled(parley)
+    assert len(group.replies(ada)) == 2
+
+
+def test_a_number_that_was_left_out_tells_of_a_missed_message(parley: Parley, sandbox: Sandbox) -> None:
+    if parley.app.vendor != "zego":
+        pytest.skip("this cloud does not count messages, or not all of them are told of")
+    [user] = acquainted(parley)
+    sandbox.faults(callbacks={"drop": 1.0})
+    user.write("Can you hear me?")
+    sandbox.faults()
+    user.write("Hello?")
+    user.wait_until(lambda said: len(said) == 2 and said[-1].is_finished)
+    parley.until_settled()
+    parley.installation.query(AGE, user.id)
+
+    with Jobs(connector=SyncPsycopgConnector(conninfo=parley.installation.database_url)).open() as jobs:
+        jobs.configure_task("conversations.reconcile_gaps").defer(timestamp=0)
+
+    user.wait_until(lambda said: len(said) == 3 and said[-1].is_finished)
+    assert asked(sandbox, "Can you hear me?")

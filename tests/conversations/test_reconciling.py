@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -16,7 +17,7 @@ from bots.models import Robot, VendorAccount
 from conversations import context, reconciling, storing, tasks, turns
 from conversations.models import Conversation, Message, Reconciliation, Turn
 from tests.support.factories import make_conversation, say
-from tests.support.standin import Cloud
+from tests.support.standin import Cloud, StandIn
 
 pytestmark = pytest.mark.django_db
 
@@ -293,3 +294,74 @@ def test_requests_that_could_not_be_done_for_long_are_given_up(conversation: Con
 
     assert not Reconciliation.objects.exists()
     assert not ProcrastinateJob.objects.exists()
+
+
+# Gaps in the vendor's numbers
+
+
+def numbered(conversation: Conversation, *orders: int, seconds_ago: float = 120, **fields: Any) -> None:
+    for order in orders:
+        say(
+            conversation,
+            f"number {order}",
+            order=order,
+            vendor_message_id=str(order),
+            created_at=ago(seconds=seconds_ago),
+            **fields,
+        )
+
+
+@pytest.fixture
+def counting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(StandIn, "numbers_messages", True)
+
+
+@pytest.mark.usefixtures("counting")
+def test_conversation_with_a_gap_is_read(robot: Robot, conversation: Conversation) -> None:
+    numbered(conversation, 7, 8, seconds_ago=3600)
+    numbered(conversation, 10)
+    numbered(make_conversation(robot, "bob"), 1, 2, 3)
+
+    assert reconciling.request_gaps(now=timezone.now()) == {robot.account_id}
+    assert Reconciliation.objects.get().conversation == conversation
+
+
+@pytest.mark.usefixtures("counting")
+def test_our_own_messages_fill_numbers(conversation: Conversation) -> None:
+    numbered(conversation, 1, 3)
+    numbered(conversation, 2, sender=Message.Sender.ROBOT, state=Message.State.DELIVERED)
+
+    assert reconciling.request_gaps(now=timezone.now()) == set()
+
+
+@pytest.mark.usefixtures("counting")
+@pytest.mark.parametrize("seconds_ago", [30, 300])
+def test_gap_is_looked_into_when_it_is_settled_and_not_for_ever(
+    conversation: Conversation, seconds_ago: float
+) -> None:
+    numbered(conversation, 1, 3, seconds_ago=seconds_ago)
+
+    assert reconciling.request_gaps(now=timezone.now()) == set()
+
+
+def test_vendor_that_does_not_count_has_no_gaps(conversation: Conversation) -> None:
+    numbered(conversation, 1, 3)
+
+    assert reconciling.request_gaps(now=timezone.now()) == set()
+
+
+@pytest.mark.usefixtures("counting")
+def test_group_has_no_gaps(robot: Robot) -> None:
+    """Callbacks may tell of those messages only that mention a robot."""
+    numbered(make_conversation(robot, "club", kind=Conversation.Kind.GROUP), 1, 3)
+
+    assert reconciling.request_gaps(now=timezone.now()) == set()
+
+
+@pytest.mark.usefixtures("counting")
+def test_gap_gets_its_account_a_job(robot: Robot, conversation: Conversation) -> None:
+    numbered(conversation, 1, 3)
+
+    tasks.reconcile_gaps(0)
+
+    assert ProcrastinateJob.objects.get().args == {"account_id": robot.account_id}

@@ -164,6 +164,7 @@ def read_sent(callback: IncomingCallback, body: Fields) -> MessageSent:
         vendor_message_id=message_id(body.any_id("msg_id", longest=60), body.number("msg_seq")),
         key=key_in(payload),
         is_finished=is_finished(payload),
+        order=body.number("msg_seq"),
     )
 
 

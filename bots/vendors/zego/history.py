@@ -49,8 +49,8 @@ def read_received(record: Fields, robot_id: str, conversation: Address) -> Messa
 
 
 def read_sent(record: Fields, robot_id: str, conversation: Address) -> MessageSent:
-    message_id = protocol.message_id(record.any_id("MsgId", longest=60), record.number("MsgSeq"))
-    payload = record.text("Payload", "")
+    number, payload = record.number("MsgSeq"), record.text("Payload", "")
+    message_id = protocol.message_id(record.any_id("MsgId", longest=60), number)
     return MessageSent(
         event_id=f"history|{message_id}",
         happened_at=record.time("MsgTime", per_second=1000),
@@ -60,6 +60,7 @@ def read_sent(record: Fields, robot_id: str, conversation: Address) -> MessageSe
         vendor_message_id=message_id,
         key=protocol.key_in(payload),
         is_finished=protocol.is_finished(payload),
+        order=number,
     )
 
 

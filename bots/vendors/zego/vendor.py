@@ -40,6 +40,7 @@ class Zego(Vendor):
     repeat_window_s = 0.0  # nothing makes a repeat harmless: look the message up first
     calls_per_s = 20.0  # for each action …
     group_send_weight = 2.0  # … but 10 for SendGroupMessage
+    numbers_messages = True  # guessed of MsgSeq; if it is wrong, some histories are read in vain
     robot_prefix = protocol.ROBOT_PREFIX
     max_robot_id_bytes = 32
 
@@ -95,7 +96,7 @@ class Zego(Vendor):
         if not sent:
             raise answer.wrong("SuccList", "is empty")
         sent_at = datetime.fromtimestamp(self._now(), UTC)  # the answer tells no time
-        return Receipt(vendor_message_id=_message_id(sent[0]), sent_at=sent_at)
+        return _receipt(sent[0], sent_at)
 
     def edit(self, message: OutgoingMessage) -> None:
         self._client.call(protocol.EDIT[message.conversation.kind], protocol.edit_request(message))
@@ -113,9 +114,7 @@ class Zego(Vendor):
         for sent in chain.from_iterable(pages):
             is_ours = sent.text("Sender", "") == message.robot_id
             if is_ours and protocol.key_in(sent.text("Payload", "")) == message.key:
-                return Receipt(
-                    vendor_message_id=_message_id(sent), sent_at=sent.time("MsgTime", per_second=1000)
-                )
+                return _receipt(sent, sent.time("MsgTime", per_second=1000))
         return None
 
     def history(
@@ -172,5 +171,7 @@ class Zego(Vendor):
         return Fields(answer, path="answer: ", error=partial(VendorUnreachable, party=self.name))
 
 
-def _message_id(source: Fields) -> str:
-    return protocol.message_id(source.any_id("MsgId", longest=60), source.number("MsgSeq"))
+def _receipt(sent: Fields, sent_at: datetime) -> Receipt:
+    number = sent.number("MsgSeq")
+    message_id = protocol.message_id(sent.any_id("MsgId", longest=60), number)
+    return Receipt(vendor_message_id=message_id, sent_at=sent_at, order=number)

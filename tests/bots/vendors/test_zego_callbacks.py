@@ -118,6 +118,7 @@ def test_message_of_a_robot(name: str) -> None:
             vendor_message_id=SENT[name][1],
             key=None,
             is_finished=True,
+            order=callback.json["msg_seq"],
         )
     ]
 

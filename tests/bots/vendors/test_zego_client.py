@@ -146,7 +146,7 @@ def test_first_frame(zego: Zego, cloud: Cloud) -> None:
         "MessageBody": {"Message": "…", "ExtendedData": extension(is_finished=False)},
     }
     assert receipt == Receipt(
-        vendor_message_id="1152921504606847000/8", sent_at=datetime.fromtimestamp(NOW, UTC)
+        vendor_message_id="1152921504606847000/8", sent_at=datetime.fromtimestamp(NOW, UTC), order=8
     )
 
 
@@ -316,6 +316,7 @@ def test_sent_message_is_found_by_its_key(zego: Zego, cloud: Cloud) -> None:
     assert zego.find_sent(message()) == Receipt(
         vendor_message_id="1152921504606847000/8",
         sent_at=datetime.fromtimestamp(1761998400.125, UTC),
+        order=8,
     )
     assert cloud.request.json == {"FromUserId": "@RBT#001", "ToUserId": "user1", "Limit": 100, "Next": 0}
 
