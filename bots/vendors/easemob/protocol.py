@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from bots.errors import Unsupported
 from bots.events import ConversationKind, JSONDict, OutgoingMessage
 from bots.keys import key_given_back
 from bots.text import clean_text
