@@ -35,6 +35,7 @@ from bots.events import (
 from bots.text import clean_json
 from bots.vendors.base import IncomingCallback
 from bots.vendors.reading import Fields
+from bots.vendors.tencent import stream
 from bots.vendors.tencent.config import TencentConfig
 from bots.vendors.tencent.protocol import CHATBOT_PLUGIN, INTERRUPT, ROBOT_PREFIX, STREAM, key_of
 
@@ -153,15 +154,17 @@ def read_group_message(callback: IncomingCallback) -> MessageReceived | Ignored:
 
 def read_sent(message: Fields, event_id: str, *, time_field: str) -> MessageSent:
     """A robot's message, as a callback or the history tells it."""
+    elements = message.objects("MsgBody")
+    name = str(stream.id_in_history(message)) if stream.is_in(elements) else message.id("MsgKey", longest=100)
     return MessageSent(
         event_id=event_id,
         happened_at=message.time(time_field),
         raw=dict(message.source),
         robot_id=message.id("From_Account"),
         conversation=Address(kind="peer", id=message.id("To_Account")),
-        vendor_message_id=message.id("MsgKey", longest=100),
+        vendor_message_id=name,
         key=key_of(message.number("MsgSeq"), message.number("MsgRandom")),
-        is_finished=all(map(is_finished, message.objects("MsgBody"))),
+        is_finished=all(map(is_finished, elements)),
     )
 
 
@@ -198,7 +201,7 @@ def signal_in(elements: list[Fields]) -> Mapping[str, Any] | None:
 
 def is_finished(element: Fields) -> bool:
     """Whether it is not an answer that grows on."""
-    if element.text("MsgType") == "TIMStreamElem":
+    if element.text("MsgType") == stream.ELEMENT:
         return False  # how an ended one looks is not documented
     data = _custom_data(element)
     return data.get("src") != STREAM or "chatbotPlugin" not in data or data.get("isFinished") == 1

@@ -7,7 +7,7 @@ from typing import Final
 
 from bots.events import Address, MessageReceived, MessageSent, Said
 from bots.vendors.reading import Fields
-from bots.vendors.tencent import callbacks
+from bots.vendors.tencent import callbacks, stream
 
 RECALLED: Final = 8  # a bit of `MsgFlagBits`
 
@@ -69,14 +69,15 @@ def read_group_record(record: Fields, robot_id: str, conversation: Address) -> S
 
 def read_group_sent(record: Fields, robot_id: str, conversation: Address) -> MessageSent:
     """Its random number is not all of our key, so it is known by its place in the group only."""
-    number = record.number("MsgSeq")
+    number, elements = record.number("MsgSeq"), record.objects("MsgBody")
+    name = str(stream.id_in_history(record)) if stream.is_in(elements) else str(number)
     return MessageSent(
         event_id=f"history|{conversation.id}|{number}",
         happened_at=record.time("MsgTimeStamp"),
         raw=dict(record.source),
         robot_id=robot_id,
         conversation=conversation,
-        vendor_message_id=str(number),
+        vendor_message_id=name,
         key=None,
-        is_finished=all(map(callbacks.is_finished, record.objects("MsgBody"))),
+        is_finished=all(map(callbacks.is_finished, elements)),
     )

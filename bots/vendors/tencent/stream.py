@@ -94,6 +94,11 @@ def id_in_history(sent: Fields) -> StreamId:
     return StreamId(stream if len(stream) <= LONGEST_STREAM_ID else "", name_in(sent))
 
 
+def is_in(elements: list[Fields]) -> bool:
+    """Whether the message is a stream."""
+    return any(element.text("MsgType", "") == ELEMENT for element in elements)
+
+
 def name_in(source: Fields) -> str:
     """By which a message is recalled, where it is told."""
     key = source.text("MsgKey", "") or str(source.number("MsgSeq", 0) or "")

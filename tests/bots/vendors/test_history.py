@@ -245,6 +245,15 @@ def test_tencent_tells_whether_an_answer_still_grows(cloud: Cloud, data: JSONDic
     assert (event.is_finished, event.key) == (is_finished, None)
 
 
+def test_tencents_streams_go_by_both_their_names(cloud: Cloud) -> None:
+    body = [{"MsgType": "TIMStreamElem", "MsgContent": {"StreamMsgID": "s1", "CompatibleText": "Hi"}}]
+    record = tencent_record(From_Account="@RBT#001", To_Account="user1", MsgBody=body)
+    (event,) = read("tencent", cloud, tencent_answer(record))
+
+    assert isinstance(event, MessageSent)
+    assert (event.vendor_message_id, event.is_finished) == ("stream/7_8_1761998400/s1", False)
+
+
 def test_tencents_numbers_give_the_key_back() -> None:
     key = new_key()
 
