@@ -354,7 +354,7 @@ class PolicyAdmin(ConfigurationAdmin):
     list_display = ("slug", "show_input", "show_output", "show_robots")
     search_fields = ("slug",)
     fieldsets = (
-        (None, {"fields": ["slug"]}),
+        (None, {"fields": ["slug", "handoff_words"]}),
         (
             _("What users write"),
             {"fields": ["input_block_words", "input_block_patterns", "input_block_reply", "input_mask_pii",

@@ -258,6 +258,7 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
     input_block_patterns = lines_field("input_block_patterns")
     output_block_words = lines_field("output_block_words")
     output_block_patterns = lines_field("output_block_patterns")
+    handoff_words = lines_field("handoff_words")
 
     class Meta:
         model = Policy

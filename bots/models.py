@@ -455,6 +455,13 @@ class Policy(models.Model):
         default=False,
         help_text=_("Users read 138****8000 where the answer has personal data, their own included."),
     )
+    handoff_words = models.JSONField(
+        _("handoff words"),
+        default=list,
+        blank=True,
+        validators=[validation.check_words],
+        help_text=_("One to a line. A user who writes one of them is handed to people: the robot is silent."),
+    )
     changed_at = models.DateTimeField(_("changed"), auto_now=True)  # what was made of it is good until then
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 

@@ -45,6 +45,7 @@ TURN_COLOURS = {
     "stopped": "warning",
     "blocked": "warning",
     "taken_over": "warning",
+    "handed_off": "warning",
 } | dict.fromkeys(("waiting", "thinking", "speaking"), "info")
 MESSAGE_COLOURS = {"delivered": "success", "failed": "danger", "sending": "info", "streaming": "info"}
 CALL_COLOURS = {

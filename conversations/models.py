@@ -124,6 +124,12 @@ class Conversation(models.Model):
     def __str__(self) -> str:
         return f"{self.peer_id} ↔ {self.robot}"
 
+    def give_to(self, owner: Owner) -> None:
+        """Let it change hands.  Only for whoever holds its row locked."""
+        self.owner = owner
+        self.epoch += 1
+        self.save(update_fields=["owner", "epoch"])
+
 
 class Reconciliation(models.Model):
     """A conversation that is to be read anew at its vendor, as messages may have been missed."""
@@ -157,6 +163,7 @@ class Turn(models.Model):
         DONE = "done", _("done")
         STOPPED = "stopped", _("stopped")
         TAKEN_OVER = "taken_over", _("taken over")
+        HANDED_OFF = "handed_off", _("handed off")
         BLOCKED = "blocked", _("blocked")
         FAILED = "failed", _("failed")
 

@@ -37,7 +37,7 @@ def take_over(conversation: Conversation) -> bool:
         if conversation.owner == Conversation.Owner.OPERATOR:
             return False
         _call_off(conversation, Turn.State.TAKEN_OVER)
-        _give_to(conversation, Conversation.Owner.OPERATOR)
+        conversation.give_to(Conversation.Owner.OPERATOR)
         return True
 
 
@@ -51,7 +51,7 @@ def hand_back(conversation: Conversation) -> bool:
         _lock(conversation)
         if conversation.owner == Conversation.Owner.ROBOT:
             return False
-        _give_to(conversation, Conversation.Owner.ROBOT)
+        conversation.give_to(Conversation.Owner.ROBOT)
         _settle_what_people_answered(conversation)
         if unanswered(conversation.pk).exists():
             _, is_new = Turn.objects.get_or_create(conversation=conversation, state=Turn.State.WAITING)
@@ -64,12 +64,6 @@ def _lock(conversation: Conversation) -> None:
     """Hold the conversation until the end of the transaction, with its owner and epoch as they are now."""
     locked = Conversation.objects.select_for_update(no_key=True)
     conversation.refresh_from_db(fields=["owner", "epoch"], from_queryset=locked)
-
-
-def _give_to(conversation: Conversation, owner: Conversation.Owner) -> None:
-    conversation.owner = owner
-    conversation.epoch += 1
-    conversation.save(update_fields=["owner", "epoch"])
 
 
 def _call_off(conversation: Conversation, ending: Turn.State) -> bool:

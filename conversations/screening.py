@@ -37,11 +37,8 @@ class Screening:
         """Raises Withheld for a question that no model may see."""
         if self._policy is None or self._screen is None:
             return
-        questions = self._turn.messages.filter(sender=Message.Sender.USER).order_by(
-            "happened_at", "order", "id"
-        )
         try:
-            self._screen.input.check("\n".join(questions.values_list("text", flat=True)))
+            self._screen.input.check(question_of(self._turn))
         except Blocked as blocked:
             raise self._withhold("input", blocked, self._policy.input_block_reply) from None
 
@@ -87,6 +84,21 @@ class Screening:
             told("output", finding, "masked") for masker in self._maskers for finding in masker.findings()
         ]
         return [*masked, *self._blocked] or None
+
+
+def handoff_word(turn: Turn) -> str:
+    """The word by which the user asks for people; "" without one."""
+    policy = turn.conversation.robot.policy
+    if policy is None or not policy.handoff_words:
+        return ""
+    finding = screen_for(policy).handoff.find(question_of(turn))
+    return finding.rule if finding else ""
+
+
+def question_of(turn: Turn) -> str:
+    """All that the user wrote, as one text."""
+    questions = turn.messages.filter(sender=Message.Sender.USER).order_by("happened_at", "order", "id")
+    return "\n".join(questions.values_list("text", flat=True))
 
 
 def told(side: Side, finding: Finding, deed: str) -> JSONDict:

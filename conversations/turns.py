@@ -31,7 +31,7 @@ from conversations import calls, capacity, choosing, context, users, wakeups
 from conversations.delivering import owned, pause, wait
 from conversations.errors import NoModelAnswered, OverLimit, Superseded
 from conversations.models import Conversation, Message, Turn
-from conversations.screening import Screening, Withheld, reason_of
+from conversations.screening import Screening, Withheld, handoff_word, reason_of
 from conversations.speaking import Speaker
 
 log = structlog.get_logger(__name__)
@@ -101,6 +101,9 @@ def begin(turn: Turn) -> None:
         end(turn, Turn.State.STOPPED, "the robot is disabled")
     elif not unanswered(conversation.pk).update(turn=turn):
         end(turn, Turn.State.DONE)
+    elif word := handoff_word(turn):
+        conversation.give_to(Conversation.Owner.OPERATOR)
+        end(turn, Turn.State.HANDED_OFF, f"the user asked for people: {word}")
     else:
         turn.state, turn.epoch, turn.started_at = Turn.State.THINKING, conversation.epoch, timezone.now()
         turn.tier, turn.persona_id = users.tier_of(conversation), conversation.robot.persona_version_id

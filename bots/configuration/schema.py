@@ -360,13 +360,13 @@ class OutputSection(Section):
 
 class PolicySection(ObjectSection):
     noun, model = "policy", Policy
-    not_yet: ClassVar = {"handoff_words"}
     input = InputSection(source="*", required=False)
     output = OutputSection(source="*", required=False)
+    handoff_words = TextList(problem_with_word)
 
     class Meta:
         model = Policy
-        fields: ClassVar = ["slug", "input", "output"]
+        fields: ClassVar = ["slug", "input", "output", "handoff_words"]
 
     def store(self) -> None:
         self.draft.save()

@@ -45,6 +45,7 @@ class Screen:
 
     input: Rules
     output: Rules
+    handoff: Words
 
     @classmethod
     def of(cls, policy: Policy) -> Screen:
@@ -58,6 +59,8 @@ class Screen:
                 words=Words(findings_of(policy.output_block_words, "block_words")),
                 patterns=patterns_of(policy.output_block_patterns, "block_patterns"),
             ),
+            # "Is there a human?" is a call for one; "That is inhuman" is not.
+            handoff=Words(findings_of(policy.handoff_words, "handoff_words"), are_whole=True),
         )
 
 

@@ -34,8 +34,9 @@ class Words:
     words, or "as some" would hold others.
     """
 
-    def __init__(self, words: Mapping[str, Finding]) -> None:
+    def __init__(self, words: Mapping[str, Finding], *, are_whole: bool = False) -> None:
         self._findings = {letters: finding for word, finding in words.items() if (letters := spelling(word))}
+        self._are_whole = are_whole  # never found inside others, even without blanks
         self._words = sorted(self._findings)
         # Most places begin no word, and these say so at once.
         self._first = frozenset(word[0] for word in self._words if len(word) > 1)
@@ -65,7 +66,8 @@ class Words:
         where = positions(folded)
         for word, first, end in found:
             place = Place(where[first], where[end - 1] + 1, word)
-            if stands_alone(folded, place, before):
+            is_spaced = GAP in folded[place.start : place.end]
+            if not (is_spaced or self._are_whole) or stands_alone(folded, place, before):
                 yield place
 
     def begins_at(self, letters: str) -> int | None:
@@ -110,9 +112,7 @@ def positions(folded: str) -> list[int]:
 
 
 def stands_alone(folded: str, place: Place, before: str) -> bool:
-    """Whether a word with blanks in it may be one."""
-    if GAP not in folded[place.start : place.end]:
-        return True
+    """Whether no word of a script with blanks goes on to the left or to the right."""
     left = folded[place.start - 1] if place.start else before
     right = folded[place.end] if place.end < len(folded) else GAP
     goes_on_left = is_spelled(folded[place.start]) and is_spelled(left)

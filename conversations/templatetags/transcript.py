@@ -21,6 +21,7 @@ COLOURS = {
     Turn.State.STOPPED: "warning",
     Turn.State.BLOCKED: "warning",
     Turn.State.TAKEN_OVER: "warning",
+    Turn.State.HANDED_OFF: "warning",
 }
 ICONS = {
     Message.Kind.IMAGE: "image",

@@ -9,9 +9,15 @@ import pytest
 from sandbox.driver import App, EasemobApp, Message, Sandbox, TencentApp, ZegoApp
 from tests.acceptance.conftest import installed
 from tests.support.parley import ACCOUNT, JSONDict, Parley, User, asked, route, words
+from tests.support.processes import eventually
 
 NOT_HERE = "Not here."
 SOMETHING_ELSE = "Let us talk of something else."
+HANDED_OFF = """
+SELECT turn.id FROM conversations_turn AS turn
+  JOIN conversations_conversation AS conversation ON conversation.id = turn.conversation_id
+ WHERE conversation.peer_id = %s AND conversation.owner = 'operator' AND turn.state = 'handed_off'
+"""
 ROBOTS: dict[type[App], str] = {TencentApp: "@RBT#ada", ZegoApp: "@RBT#ada", EasemobApp: "ada"}
 
 
@@ -21,6 +27,7 @@ def policy(slug: str = "default", **changes: JSONDict) -> JSONDict:
         "input": {"block_words": ["赌博"], "block_reply": NOT_HERE, "mask_pii": True, "max_chars": 500}
         | changes.get("input", {}),
         "output": {"block_words": ["secret plan"], "block_reply": SOMETHING_ELSE} | changes.get("output", {}),
+        "handoff_words": ["human", "人工"],
     }
 
 
@@ -126,6 +133,17 @@ def test_the_model_sees_no_personal_data(screened: Parley, sandbox: Sandbox) -> 
     [request] = asked(sandbox, "Reach me")
     assert request["body"]["messages"][-1]["content"] == "Reach me: [PHONE_1] or [EMAIL_1]"
     assert "8000" not in screened.server.output
+
+
+def test_a_user_who_asks_for_people_gets_no_robot(screened: Parley, sandbox: Sandbox) -> None:
+    alice = user(screened)
+
+    alice.write("转人 工")
+    eventually(lambda: screened.installation.query(HANDED_OFF, alice.id))
+
+    assert alice.replies() == []
+    assert not asked(sandbox, "转人")
+    assert "handed off" in screened.conversation_page(alice)
 
 
 def test_a_change_is_noticed_at_once(screened: Parley, sandbox: Sandbox) -> None:

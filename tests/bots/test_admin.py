@@ -414,6 +414,7 @@ POLICY = {
     "slug": "strict", "input_block_words": " 赌博 \r\n\r\nbet now\r\n", "input_block_patterns": "",
     "input_block_reply": "No.", "input_max_chars": "", "output_block_words": "",
     "output_block_patterns": r"\d{5}", "output_block_reply": "Never.", "output_mask_pii": "on",
+    "handoff_words": "人工",
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from bots.llms.scripted import Scripted
 from bots.models import LanguageModel, Policy, Robot
-from conversations import turns
+from conversations import ownership, turns
 from conversations.models import Conversation, Message, Turn
 from conversations.speaking import Speaker
 from tests.conversations.conftest import Hear
@@ -190,3 +190,44 @@ def test_a_robot_without_a_policy_says_everything(hear: Hear, cloud: Cloud, robo
     assert cloud.shown() == ["You said: 赌博 secret"]
     assert Turn.objects.get().screening is None
     assert Conversation.objects.count() == 1
+
+
+@pytest.mark.parametrize("text", ["转人工", "a ＨＵＭＡＮ please", "h-u-m-a-n"])
+def test_a_user_who_asks_for_people_is_handed_to_them(
+    hear: Hear, cloud: Cloud, policy: Policy, text: str
+) -> None:
+    Policy.objects.update(handoff_words=["human", "人工"])
+
+    conversation = hear(text)
+    turns.answer(conversation.pk)
+
+    conversation.refresh_from_db()
+    assert (conversation.owner, conversation.epoch) == (Conversation.Owner.OPERATOR, 1)
+    turn = Turn.objects.get()
+    assert turn.state == Turn.State.HANDED_OFF
+    assert turn.error.startswith("the user asked for people: ")
+    assert cloud.calls == []
+    assert not Scripted.requests
+
+
+def test_a_handoff_word_inside_another_is_none(hear: Hear, cloud: Cloud, policy: Policy) -> None:
+    Policy.objects.update(handoff_words=["human"])
+
+    turns.answer(hear("inhumane").pk)
+
+    assert cloud.shown() == ["You said: inhumane"]
+
+
+def test_nobody_answers_after_the_handoff_until_the_conversation_is_handed_back(
+    hear: Hear, cloud: Cloud, policy: Policy
+) -> None:
+    Policy.objects.update(handoff_words=["human"])
+    turns.answer(hear("human").pk)
+    conversation = hear("anybody there?", id_="2")
+    turns.answer(conversation.pk)
+    assert cloud.calls == []
+
+    ownership.hand_back(conversation)
+    turns.answer(conversation.pk)
+
+    assert cloud.shown() == ["You said: human\nanybody there?"]

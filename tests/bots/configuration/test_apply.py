@@ -154,6 +154,7 @@ policies:
     input:
       {block_words: [赌博], block_patterns: ['(?i)no \\d+'], block_reply: No., mask_pii: true, max_chars: 400}
     output: {block_words: [secret], block_reply: Never., mask_pii: true}
+    handoff_words: [human, 人工]
 """
 
 
@@ -165,6 +166,7 @@ def test_a_policy_is_stored_for_its_robots(run: Run) -> None:
     assert (policy.input_block_reply, policy.input_mask_pii, policy.input_max_chars) == ("No.", True, 400)
     assert (policy.output_block_words, policy.output_block_reply) == (["secret"], "Never.")
     assert policy.output_mask_pii
+    assert policy.handoff_words == ["human", "人工"]
 
 
 def test_a_policy_is_exported_as_it_was_applied(run: Run, write: Callable[..., Path]) -> None:
@@ -372,10 +374,10 @@ def test_one_error_is_told_once_with_its_place(errors: Errors, text: str, error:
 
 
 def test_keys_to_come_are_told_apart_from_unknown_ones(errors: Errors) -> None:
-    told = errors("policies: [{slug: p, handoff_words: [human], handof_words: [human]}]")
+    told = errors("agent_templates: []\nagent_template: []")
     assert told == [
-        "parley.yaml: policies[0].handoff_words: not supported yet",
-        "parley.yaml: policies[0].handof_words: unknown key",
+        "parley.yaml: agent_templates: not supported yet",
+        "parley.yaml: agent_template: unknown key",
     ]
 
 
