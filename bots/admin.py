@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any, ClassVar, Final
 
 from django.conf import settings
@@ -32,6 +33,7 @@ from bots.forms import (
     account_form,
     clearable,
 )
+from bots.llms.presets import PRESETS
 from bots.models import (
     AccountMemory,
     Intent,
@@ -48,6 +50,7 @@ from bots.models import (
 from bots.persona_pages import PersonaPages
 from bots.preview import preview
 from bots.theme import ModelAdmin, StackedInline, TabularInline, badge, moment
+from bots.trying import TryPages
 from bots.validation import LIMITS
 from bots.vendors import VENDORS, vendor_choices, vendor_class
 from bots.vendors.base import Vendor
@@ -176,7 +179,7 @@ class PriceInline(TabularInline):
 
 
 @admin.register(LanguageModel)
-class LanguageModelAdmin(ConfigurationAdmin):
+class LanguageModelAdmin(TryPages, ConfigurationAdmin):
     form = LanguageModelForm
     list_display = ("slug", "api", "model", "base_url", "show_price", "show_health", "enabled")
     list_filter = ("api", "enabled")
@@ -195,13 +198,30 @@ class LanguageModelAdmin(ConfigurationAdmin):
         clearing = ["clear_api_key"] if obj and obj.api_key else []
         health = ["show_health"] if obj else []
         return (
-            (None, {"fields": ["slug", *health, "enabled"]}),
+            (None, {"fields": ["slug", *health, "enabled"], "description": self.about(request, obj)}),
             (_("Endpoint"), {"fields": ["api", "base_url", "model", "api_key", *clearing, "params"]}),
             (
                 _("Deadlines"),
                 {"fields": [("connect_s", "first_token_s", "stall_s", "total_s"), "max_concurrency"]},
             ),
         )
+
+    def about(self, request: HttpRequest, model: LanguageModel | None) -> SafeString | str:
+        """Of a new model: forms that are filled in; of a stored one: where it can be tried."""
+        if model is None:
+            return format_html("{} {}", _("Filled in for:"), links_to_presets())
+        if not self.has_change_permission(request, model):
+            return ""
+        url = reverse("admin:bots_languagemodel_try", args=[model.pk])
+        return format_html('<a class="text-link" href="{}">{}</a>', url, _("Try it"))
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        name = request.GET.get("preset", "")
+        if name not in PRESETS:
+            return super().get_changeform_initial_data(request)
+        values = asdict(PRESETS[name])
+        del values["label"]
+        return {"slug": name, **values}
 
     def save_model(self, request: HttpRequest, obj: LanguageModel, form: Any, change: bool) -> None:
         obj.save()
@@ -227,6 +247,14 @@ class LanguageModelAdmin(ConfigurationAdmin):
     @admin.display(description=_("price, in / out"))
     def show_price(self, model: LanguageModel) -> str:
         return str(model.price)
+
+
+def links_to_presets() -> SafeString:
+    return format_html_join(
+        ", ",
+        '<a class="text-link" href="?preset={}">{}</a>',
+        ((name, preset.label) for name, preset in PRESETS.items()),
+    )
 
 
 def health_badge(known: ModelHealth) -> SafeString:

@@ -109,3 +109,45 @@ def test_the_conversation_page_shows_what_was_said_and_how_long_it_took(page: Pa
     expect(turn).to_contain_text("done")
     expect(turn).to_contain_text("fast")
     expect(turn).to_contain_text("tokens")
+
+
+def test_a_model_is_tried_and_its_answer_streams_in(page: Page, parley: Parley, sandbox: Sandbox) -> None:
+    sandbox.model.script(words(30), match="Try this", chunk_delay_s=0.2, reasoning="Let me think.")
+    log_in(page, parley)
+    page.goto(f"{parley.url}{parley.admin.find('bots/languagemodel', 'fast')}")
+    page.get_by_role("link", name="Try it").click()
+
+    page.get_by_label("Prompt").fill("Try this")
+    page.get_by_role("button", name="Ask").click()
+
+    answer = page.locator("#try-answer")
+    expect(answer).to_contain_text("word1")
+    early = answer.inner_text()
+    expect(answer).to_have_text(words(30))
+    assert early != words(30)
+    expect(page.locator("#try-timings")).to_contain_text("first token")
+    page.get_by_text("Thinking, which users never see").click()
+    expect(page.get_by_text("Let me think.")).to_be_visible()
+
+
+def test_a_failed_try_shows_the_providers_error(page: Page, parley: Parley, sandbox: Sandbox) -> None:
+    sandbox.model.script(match="Fail this", status=500, error={"message": "out of order"})
+    log_in(page, parley)
+    page.goto(f"{parley.url}{parley.admin.find('bots/languagemodel', 'fast')}try/".replace("change/", ""))
+
+    page.get_by_label("Prompt").fill("Fail this")
+    page.get_by_role("button", name="Ask").click()
+
+    expect(page.locator("#try-error")).to_contain_text("HTTP 500: out of order")
+
+
+def test_a_routes_rules_are_tried_on_its_page(page: Page, parley: Parley) -> None:
+    log_in(page, parley)
+    page.goto(f"{parley.url}{parley.admin.find('bots/route', 'two')}")
+
+    page.get_by_placeholder("What a user might write").fill("Why? I want a refund")
+    page.get_by_role("button", name="Show").click()
+
+    preview = page.locator("#preview")
+    expect(preview).to_contain_text("Intent: refund (refund*)")
+    expect(preview).to_contain_text("1. always → impatient, fast")
