@@ -20,7 +20,7 @@ from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action
 
 from bots import health, routing
-from bots.configuration.saving import register_again, save_account, save_robot, save_route
+from bots.configuration.saving import register_again, save_account, save_price, save_robot, save_route
 from bots.forms import (
     CLEAR,
     CONFIG,
@@ -33,6 +33,7 @@ from bots.forms import (
     account_form,
     clearable,
 )
+from bots.list_prices import list_price
 from bots.llms.presets import PRESETS
 from bots.models import (
     AccountMemory,
@@ -186,7 +187,7 @@ class LanguageModelAdmin(TryPages, ConfigurationAdmin):
     list_select_related = ("health",)
     inlines: ClassVar = [PriceInline]
     readonly_fields = ("show_health",)
-    actions = ("reset_selected",)
+    actions = ("reset_selected", "take_list_prices")
     actions_submit_line = ("reset_this",)
     search_fields = ("slug", "model", "base_url")
 
@@ -240,6 +241,12 @@ class LanguageModelAdmin(TryPages, ConfigurationAdmin):
     def reset_selected(self, request: HttpRequest, models: QuerySet[LanguageModel]) -> None:
         tell_resetting(request, health.reset(models))
 
+    @admin.action(description=_("Take the provider's list price"), permissions=["change"])
+    def take_list_prices(self, request: HttpRequest, models: QuerySet[LanguageModel]) -> None:
+        listed = {model: list_price(model) for model in models}
+        tell_taken(request, sum(save_price(model, price) for model, price in listed.items() if price))
+        tell_unlisted(request, sum(price is None for price in listed.values()))
+
     @action(description=_("Save and ask again at once"), permissions=["change"])
     def reset_this(self, request: HttpRequest, model: LanguageModel) -> None:
         """The button; `save_model` does it."""
@@ -255,6 +262,20 @@ def links_to_presets() -> SafeString:
         '<a class="text-link" href="?preset={}">{}</a>',
         ((name, preset.label) for name, preset in PRESETS.items()),
     )
+
+
+def tell_taken(request: HttpRequest, count: int) -> None:
+    if count:
+        text = ngettext(
+            "%(count)d price was taken from the list.", "%(count)d prices were taken from the list.", count
+        )
+        messages.success(request, text % {"count": count})
+
+
+def tell_unlisted(request: HttpRequest, count: int) -> None:
+    if count:
+        text = ngettext("%(count)d model is not on the list.", "%(count)d models are not on the list.", count)
+        messages.warning(request, text % {"count": count})
 
 
 def health_badge(known: ModelHealth) -> SafeString:

@@ -39,10 +39,17 @@ def save_model(model: LanguageModel, price: Price) -> None:
     """Store the model, and its price if it is another one than is valid now."""
     with transaction.atomic():
         model.save()
-        now = timezone.now()
-        if price.amounts != model.price_at(now).amounts:
-            price.model, price.valid_from = model, now
-            price.save()
+        save_price(model, price)
+
+
+def save_price(model: LanguageModel, price: Price) -> bool:
+    """Make this the model's price from now on; whether it is another one than before."""
+    now = timezone.now()
+    if price.amounts == model.price_at(now).amounts:
+        return False
+    price.model, price.valid_from = model, now
+    price.save()
+    return True
 
 
 def save_robot(robot: Robot, *, by: User | None = None) -> None:
