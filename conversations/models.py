@@ -135,9 +135,17 @@ class Reconciliation(models.Model):
     """A conversation that is to be read anew at its vendor, as messages may have been missed."""
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="reconciliations")
+    # The conversation's.
+    account = models.ForeignKey(VendorAccount, models.CASCADE, related_name="reconciliations", db_index=False)
     since = models.DateTimeField()  # by the vendor's clock: when the first may have been said
     requested_at = models.DateTimeField(default=timezone.now)
     due_at = models.DateTimeField(default=timezone.now)  # put off when the vendor does not answer
+
+    class Meta:
+        indexes: ClassVar = [
+            # The next one of an account.
+            models.Index(fields=["account", "due_at", "id"], name="reconciliation_next"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.conversation_id} since {self.since}"

@@ -7,7 +7,7 @@ worker may die anywhere, and to read a conversation twice changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import batched, chain, islice
 from typing import Any, Final
@@ -52,12 +52,25 @@ def request(conversations: QuerySet[Conversation], *, since: datetime) -> set[in
 
     For use inside a transaction.
     """
-    able = conversations.filter(robot__enabled=True, robot__account__enabled=True)
-    rows = able.order_by("-last_message_at").values_list("pk", "robot__account_id")
+    return queue((pk, account_id, since) for pk, account_id in able(conversations))
+
+
+def able(conversations: QuerySet[Conversation]) -> Iterator[tuple[int, int]]:
+    """Those that can be read, each with its account."""
+    enabled = conversations.filter(robot__enabled=True, robot__account__enabled=True)
+    rows = enabled.order_by("-last_message_at").values_list("pk", "robot__account_id")
+    return rows.iterator()
+
+
+def queue(wanted: Iterable[tuple[int, int, datetime]]) -> set[int]:
+    """Store requests, given as conversation, account and time; → the accounts."""
     accounts: set[int] = set()
-    for some in batched(rows.iterator(), REQUESTS_AT_ONCE):
-        Reconciliation.objects.bulk_create(Reconciliation(conversation_id=pk, since=since) for pk, _ in some)
-        accounts.update(account_id for _, account_id in some)
+    for some in batched(wanted, REQUESTS_AT_ONCE):
+        Reconciliation.objects.bulk_create(
+            Reconciliation(conversation_id=pk, account_id=account_id, since=since)
+            for pk, account_id, since in some
+        )
+        accounts.update(account_id for _, account_id, _ in some)
     return accounts
 
 
@@ -87,13 +100,12 @@ def request_gaps(*, now: datetime) -> set[int]:
     )
     gaps = numbered.filter(step__gt=1).values_list("conversation_id", "before", "created_at")
     fresh = {
-        conversation_id: before
+        conversation_id: before - GAP_SETTLED
         for conversation_id, before, created_at in gaps
         if now - GAP_SETTLED - GAP_FRESH <= created_at < now - GAP_SETTLED
     }
-    if not fresh:
-        return set()
-    return request(Conversation.objects.filter(pk__in=fresh), since=min(fresh.values()) - GAP_SETTLED)
+    found = able(Conversation.objects.filter(pk__in=fresh)) if fresh else ()
+    return queue((pk, account_id, fresh[pk]) for pk, account_id in found)
 
 
 def reconcile(account_id: int, defer_answers: DeferAnswers) -> None:
@@ -116,12 +128,9 @@ def reconcile(account_id: int, defer_answers: DeferAnswers) -> None:
 
 
 def next_conversation(account_id: int) -> Conversation | None:
-    waiting = Conversation.objects.filter(robot__account=account_id, reconciliations__isnull=False)
-    return (
-        waiting.select_related("robot__account")
-        .order_by("reconciliations__due_at", "reconciliations__id")
-        .first()
-    )
+    waiting = Reconciliation.objects.filter(account=account_id).order_by("due_at", "id")
+    first = waiting.select_related("conversation__robot__account").first()
+    return first.conversation if first else None
 
 
 def reconcile_one(conversation: Conversation, defer_answers: DeferAnswers) -> None:

@@ -72,12 +72,12 @@ def reconcile_gaps(timestamp: int) -> None:
 def rescue_reconciling(timestamp: int) -> None:
     """Queue a job again for accounts whose job was given up."""
     reconciling.give_up_old()
-    account = Cast(OuterRef("conversation__robot__account_id"), CharField())
+    account = Cast(OuterRef("account_id"), CharField())
     lock = Concat(Value(RECONCILING_LOCK_PREFIX), account)
     jobs = ProcrastinateJob.objects.filter(lock=lock, status__in=["todo", "doing"])
     left = Reconciliation.objects.filter(
         ~Exists(jobs), requested_at__lt=timezone.now() - STRANDED_AFTER
-    ).values_list("conversation__robot__account_id", flat=True)
+    ).values_list("account_id", flat=True)
     defer_reconciling(set(left))
 
 

@@ -72,6 +72,11 @@ def reconcile(*conversations: Conversation, since: datetime | None = None) -> li
     return deferred
 
 
+def request_by_hand(conversation: Conversation, at: datetime) -> None:
+    account = conversation.robot.account
+    Reconciliation.objects.create(conversation=conversation, account=account, since=at, requested_at=at)
+
+
 def states() -> dict[str | None, str]:
     return dict(Message.objects.order_by("id").values_list("vendor_message_id", "state"))
 
@@ -278,7 +283,7 @@ def test_most_active_conversations_come_first(robot: Robot, conversation: Conver
 
 
 def test_requests_without_a_job_get_one(robot: Robot, conversation: Conversation) -> None:
-    Reconciliation.objects.create(conversation=conversation, since=ago(hours=1), requested_at=ago(hours=1))
+    request_by_hand(conversation, ago(hours=1))
     tasks.rescue_reconciling(0)
     tasks.rescue_reconciling(0)
 
@@ -288,7 +293,7 @@ def test_requests_without_a_job_get_one(robot: Robot, conversation: Conversation
 
 
 def test_requests_that_could_not_be_done_for_long_are_given_up(conversation: Conversation) -> None:
-    Reconciliation.objects.create(conversation=conversation, since=ago(days=2), requested_at=ago(days=2))
+    request_by_hand(conversation, ago(days=2))
 
     tasks.rescue_reconciling(0)
 
