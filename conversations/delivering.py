@@ -97,6 +97,7 @@ class Delivery:
         self.vendor = vendor_for(self.account)
         self._is_doubtful = not message._state.adding  # an earlier attempt may have sent it
         self._next_frame_at = 0.0  # monotonic
+        self._shows_again_at = 0.0
         self._last_frame_at = time.monotonic()
 
     @classmethod
@@ -159,7 +160,7 @@ class Delivery:
 
     def may_show(self) -> bool:
         """Whether the account's allowance has room for a frame that may be skipped."""
-        wait = pace.try_slot(self.account, EDIT)
+        wait = pace.try_slot(self.account, EDIT) if time.monotonic() >= self._shows_again_at else None
         if wait is None:
             self._next_frame_at = time.monotonic() + pace.TRY_HORIZON_S
             return False
@@ -304,6 +305,8 @@ class Delivery:
         finally:
             self._last_frame_at = time.monotonic()
             self._next_frame_at = self._last_frame_at + self.vendor.edit_interval_s
+            pause_s = self.vendor.pause_after_s(self.message.vendor_message_id or "", frame)
+            self._shows_again_at = self._last_frame_at + pause_s
         self._set({"accepted": len(text)})  # stored with the next frame
         if is_finished:
             self._update(state=Message.State.DELIVERED, accepted=len(text))

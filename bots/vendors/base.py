@@ -177,6 +177,11 @@ class Vendor:
         """
         raise NotImplementedError
 
+    def pause_after_s(self, vendor_message_id: str, frame: int) -> float:
+        """Least time from a frame of a growing message to the next that may be skipped; inf: none follows but
+        the last, which waits for `edit_interval_s` only."""
+        return self.edit_interval_s
+
     def takes_increments(self, vendor_message_id: str) -> bool:
         """Whether `edit` adds to this message, and takes each frame once and in order.  Else it replaces."""
         return False

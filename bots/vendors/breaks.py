@@ -18,9 +18,10 @@ class EditingBreaks:
     """Kept in the account's memory, as each worker finding out for itself would cost users one broken answer
     for each of them.  Threads share it."""
 
-    def __init__(self, memory: Callable[[], Memory], now: Callable[[], float]) -> None:
+    def __init__(self, memory: Callable[[], Memory], now: Callable[[], float], *, kept: str = KEPT) -> None:
         self._memory = memory
         self._now = now
+        self._kept = kept
         self._known: tuple[float, dict[str, float]] = 0.0, {}  # since when; replaced as one
 
     def covers(self, conversation: Address) -> bool:
@@ -28,12 +29,17 @@ class EditingBreaks:
         breaks = self._read()
         return any(place in breaks for place in (EVERYWHERE, _name(conversation)))
 
+    @property
+    def any_open(self) -> bool:
+        """Whether there is a break anywhere now."""
+        return bool(self._read())
+
     def begin(self, place: Address | None, *, note: str) -> None:
         """There, or everywhere; then a person should know, so the note is shown with the account."""
         ends_at = self._now() + BREAK_S
         with self._memory().changing() as kept:
-            breaks = {**self._open(kept.get(KEPT, {})), _name(place): ends_at}
-            kept[KEPT] = breaks
+            breaks = {**self._open(kept.get(self._kept, {})), _name(place): ends_at}
+            kept[self._kept] = breaks
             if place is None:
                 kept |= {"note": note, "note_until": ends_at}
         self._known = self._now(), breaks
@@ -41,7 +47,7 @@ class EditingBreaks:
     def _read(self) -> dict[str, float]:
         read_at, breaks = self._known
         if self._now() - read_at >= CACHE_S:
-            read_at, breaks = self._known = self._now(), self._memory().read().get(KEPT, {})
+            read_at, breaks = self._known = self._now(), self._memory().read().get(self._kept, {})
         return self._open(breaks)
 
     def _open(self, breaks: dict[str, float]) -> dict[str, float]:

@@ -37,6 +37,7 @@ class AppSettings:
     callback_retry_interval_s: float = 0.0
     rate_per_s: int = 100  # for each call
     has_streams: bool = True
+    has_edits: bool = False  # opened by sales
     largest_stream_group: int = 200  # members
     takes_empty_chunks: bool = True  # not documented
     chunk_gap_s: float = 30.0

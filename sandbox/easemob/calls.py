@@ -20,6 +20,7 @@ from sandbox.world import Frame, JSONDict, Message, Pair, Robot, World
 
 MAX_BODY_BYTES = 5 * 1024
 MAX_STREAM_BYTES = 128 * 1024
+MOST_EDITS = 10
 PAGE = 20
 
 
@@ -99,6 +100,24 @@ class Calls:
             return {"data": {receiver: message.key}}  # clients show no command
         self.deliver(app, message, is_from_rest=True)
         return {"data": {receiver: message.key}}
+
+    async def rewrite(self, app: App, body: JSONDict, key: str) -> JSONDict:
+        """message_modify.html"""
+        if not app.settings.has_edits:
+            raise Refused(403, "message_rewrite_error", "message rewrite is not open")
+        content = body.get("new_msg")
+        if not isinstance(content, dict) or content.get("type") != "txt" or not content.get("msg"):
+            raise Refused(400, "illegal_argument", "new_msg is illegal")
+        message = self.world.message(app.id, key)
+        if message is None or message.recalled_at is not None:
+            raise Refused(404, "service_resource_not_found", "the message does not exist")
+        if len(message.frames) > MOST_EDITS:
+            raise Refused(403, "message_rewrite_error", "message has reached its edit limit")
+        if _size(content) > MAX_BODY_BYTES:
+            raise Refused(400, "message_send_error", "message is too large", 14007)
+        message.frames.append(Frame(at=self.world.now(), body=content, rendered=messages.render(content)))
+        self.world.announce(message)
+        return {"data": "success"}
 
     async def recall(self, app: App, body: JSONDict) -> JSONDict:
         message = self.world.message(app.id, _text(body, "msg_id"))

@@ -22,6 +22,7 @@ from sandbox.world import Group, JSONDict, Message, Pair, Rendered, Robot, World
 
 MAX_NAME_BYTES = 64
 PROFILE = "metadata/user/"
+REWRITE = "messages/rewrite/"
 GROUP_CALLS = ("messages/chatgroups", "stream_message/chatgroup")
 INJECTED = {403: "stream message service is unopened", 429: "This request has reached api limit"}
 
@@ -152,6 +153,8 @@ class Easemob(VendorCloud):
     async def _handled(self, request: Request, app: App, call: str, body: JSONDict) -> JSONDict:
         if request.method == "PUT" and call.startswith(PROFILE):
             return await self.calls.metadata(app, body, call.removeprefix(PROFILE))
+        if request.method == "PUT" and call.startswith(REWRITE):
+            return await self.calls.rewrite(app, body, call.removeprefix(REWRITE))
         handler = HANDLERS.get(call)
         if handler is None or request.method != "POST":
             raise Refused(404, "service_resource_not_found", f"no call {request.method} {call}")

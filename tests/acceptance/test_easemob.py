@@ -27,7 +27,7 @@ def easemob(template: str, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture(autouse=True)
 def usual_settings(easemob: Parley) -> Iterator[None]:
     yield
-    easemob.app.change(callbacks=["chat"], is_flat=False, has_streams=True, chunk_gap_s=30)
+    easemob.app.change(callbacks=["chat"], is_flat=False, has_streams=True, has_edits=False, chunk_gap_s=30)
 
 
 def user(easemob: Parley) -> User:
@@ -115,6 +115,26 @@ def test_without_streams_answers_come_whole_and_the_admin_says_so(easemob: Parle
     assert {reply.kind for reply in alice.replies()} == {"text"}
     page = easemob.admin.text(easemob.admin.find("bots/vendoraccount", ACCOUNT))
     assert "Stream messages are not opened" in page
+
+
+def test_without_streams_answers_grow_by_at_most_ten_edits(easemob: Parley, sandbox: Sandbox) -> None:
+    account = easemob.account()
+    account["config"]["edits"] = True
+    easemob.apply(accounts=[account])
+    easemob.app.change(has_streams=False, has_edits=True)
+    text = words(100)
+    sandbox.model.script(text, match="Grow", chunk_delay_s=0.05)
+    alice = user(easemob)
+
+    alice.write("Grow, please")
+    alice.wait_until(lambda said: [reply.text for reply in said] == [text])
+
+    easemob.until_settled()
+    [reply] = alice.replies()
+    shown = [frame.text for frame in reply.frames]
+    assert 3 < len(shown) <= 11
+    assert all(later.startswith(earlier) for earlier, later in pairwise(shown))
+    easemob.apply(accounts=[easemob.account()])
 
 
 def test_one_token_serves_all_workers(easemob: Parley, sandbox: Sandbox) -> None:

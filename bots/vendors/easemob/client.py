@@ -50,6 +50,10 @@ class EasemobClient:
         address = f"{self._host}/api/server/v6/{self._app}/{call}"
         return self._with_token("POST", call, address, as_json(request))
 
+    def put(self, call: str, name: str, request: JSONDict) -> JSONDict:
+        """PUT of JSON to what the call has under that name."""
+        return self._with_token("PUT", call, self._address(f"{call}/{name}"), as_json(request))
+
     def put_form(self, call: str, values: Mapping[str, str]) -> JSONDict:
         return self._with_token("PUT", call, self._address(call), as_form(values))
 

@@ -45,6 +45,16 @@ class EasemobConfig:
             "help": _("The REST API's address in the application's data centre."),
         },
     )
+    edits: bool = field(
+        default=False,
+        metadata={
+            "label": _("Editing"),
+            "help": _(
+                "Whether sales have opened the editing of sent messages: where stream messages are not "
+                "opened, answers then grow by at most ten edits."
+            ),
+        },
+    )
     pre_send: Literal["pass", "intercept"] = field(
         default="pass",
         metadata={

@@ -17,6 +17,7 @@ from bots.errors import (
     VendorUnreachable,
 )
 
+REWRITE: Final = "messages/rewrite"  # the edit of a sent message
 EMPTY: Final = "14005"  # a chunk without content
 FINISHED: Final = "14035"
 STALE_CHUNK: Final = "14038"  # this chunk's number, or a later one, was taken before
@@ -38,6 +39,8 @@ NO_USER: Final = Meaning(VendorRefused, "the user does not exist at Easemob")
 TOO_LONG: Final = Meaning(VendorRefused, "the message is too long for Easemob")
 CLOSED: Final = Meaning(VendorRefused, "the app does not have this service: switch it on in the console")
 NO_STREAMS: Final = Meaning(EditingUnavailable, "the app does not have stream messages")
+NO_EDITS: Final = Meaning(EditingUnavailable, "the app may not edit messages: have sales open it")
+EDITED_OUT: Final = Meaning(MessageEnded, "the message has been edited as often as it may be")
 GONE: Final = Meaning(MessageGone, "there is no such message (any more)")
 ENDED: Final = Meaning(MessageEnded, "the stream has ended")
 CONFLICT: Final = Meaning(VendorBusy, "the object is being changed by another call", 0.3)
@@ -59,6 +62,7 @@ NAMES: Final[dict[str, Meaning]] = {
     "invalid_grant": CREDENTIALS,
 }
 WORDS: Final[dict[str, Meaning]] = {  # in the description of a 403
+    "edit limit": EDITED_OUT,
     "reach limit": TOO_MANY_MESSAGES,
     "unopened": CLOSED,
     "not open": CLOSED,
@@ -67,20 +71,28 @@ WORDS: Final[dict[str, Meaning]] = {  # in the description of a 403
 STATUSES: Final[dict[int, Meaning]] = {401: TOKEN, 413: TOO_LONG, 429: SLOW_DOWN}
 
 
-def meaning_of(*, status: int, name: str, code: str, words: str, is_stream: bool) -> Meaning:
+# What it means that a service is closed, by the call.
+CLOSED_TO: Final[dict[str, Meaning]] = {
+    "stream_message/user": NO_STREAMS,
+    "stream_message/chatgroup": NO_STREAMS,
+    REWRITE: NO_EDITS,
+}
+
+
+def meaning_of(call: str, *, status: int, name: str, code: str, words: str) -> Meaning:
+    if status == 404 and call == REWRITE:
+        return GONE
     if known := CODES.get(code) or NAMES.get(name):
         return known
     if status == 403:
         found = next((meaning for part, meaning in WORDS.items() if part in words.lower()), UNKNOWN)
-        return NO_STREAMS if found is CLOSED and is_stream else found
+        return CLOSED_TO.get(call, CLOSED) if found is CLOSED else found
     return INTERNAL if status >= 500 else STATUSES.get(status, UNKNOWN)
 
 
 def error_of(call: str, *, status: int, name: str, code: str, words: str) -> VendorError:
     """What an answer other than 200 comes to."""
-    meaning = meaning_of(
-        status=status, name=name, code=code, words=words, is_stream=call.startswith("stream_message/")
-    )
+    meaning = meaning_of(call, status=status, name=name, code=code, words=words)
     detail = f"{call}: {meaning.words}" + (f" ({words})" if words else "")
     return meaning.error(
         detail, party="easemob", code=code or name or str(status), retry_after=meaning.retry_after

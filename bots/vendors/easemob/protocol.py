@@ -58,6 +58,11 @@ def next_chunk(message: OutgoingMessage, increment: str) -> JSONDict:
     return {"from": message.robot_id, "to": message.conversation.id, "body": body}
 
 
+def rewrite_request(message: OutgoingMessage) -> JSONDict:
+    """The body of `messages/rewrite` (message_modify.html); what `ext` holds stays."""
+    return {"user": message.robot_id, "new_msg": {"type": "txt", "msg": clean_text(message.text)}}
+
+
 def recall_request(message: OutgoingMessage) -> JSONDict:
     """The body of `messages/msg_recall`; `force`: however long ago it was (message_recall_single)."""
     return {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import string
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
@@ -27,10 +29,11 @@ from bots.events import Address, Event, JSONDict, OutgoingMessage, Receipt, Robo
 from bots.keys import milliseconds_of
 from bots.text import clean_text
 from bots.vendors.base import Answer, IncomingCallback, Vendor, at_once, increment_of
+from bots.vendors.breaks import EditingBreaks
 from bots.vendors.easemob import callbacks, history, protocol
 from bots.vendors.easemob.client import EasemobClient
 from bots.vendors.easemob.config import EasemobConfig
-from bots.vendors.easemob.errors import EMPTY, FINISHED, STALE_CHUNK
+from bots.vendors.easemob.errors import EMPTY, FINISHED, REWRITE, STALE_CHUNK
 from bots.vendors.reading import Fields, read_each
 
 HISTORY_PAGE: Final = 20  # messages; how many may be asked for is not documented, this is the example
@@ -38,6 +41,14 @@ MOST_HISTORY_PAGES: Final = 100
 CLOCK_SKEW_MS: Final = 120_000  # between Easemob and us
 ALREADY_THERE: Final = ("duplicate_unique_property_exists", "be unique", "exist")
 
+EDITABLE: Final = "edit/"  # before the id of a message that grows by edits
+# Seconds from the first words, and from each edit, to the next: ten edits are all, and one is for the end.
+PAUSES_S: Final = (0.0, 1.0, 1.0, 2.0, 2.0, 3.0, 5.0, 8.0, 13.0)
+
+GROWS_BY_EDITS: Final = gettext_noop(
+    "Stream messages are not opened for this app: answers grow by edits. "
+    "They are tried again an hour after they were refused."
+)
 STREAMS_CLOSED: Final = gettext_noop(
     "Stream messages are not opened for this app: answers come in whole messages. "
     "They are tried again an hour after they were refused."
@@ -68,9 +79,22 @@ class Easemob(Vendor):
         now: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(config, session, now)
+        self._stream_breaks = EditingBreaks(lambda: self.memory, now, kept="streams_again_at")
         self._client = EasemobClient(
             config, self.session, timeout_s=self.timeout_s, now=now, memory=lambda: self.memory
         )
+
+    def can_edit_in(self, conversation: Address) -> bool:
+        """Where editing is opened, a refused stream is no reason for whole messages yet."""
+        breaks = self._breaks if self.config.edits else self._stream_breaks
+        return not breaks.covers(conversation)
+
+    def note_editing_refused(self, place: Address | None = None) -> None:
+        if self.config.edits and self._stream_breaks.any_open:
+            super().note_editing_refused(place)
+        else:
+            note = GROWS_BY_EDITS if self.config.edits else STREAMS_CLOSED
+            self._stream_breaks.begin(place, note=note)
 
     def check(self, callback: IncomingCallback) -> None:
         callbacks.check(callback, self.config)
@@ -111,8 +135,26 @@ class Easemob(Vendor):
             self._client.put_form(f"metadata/user/{robot.user_id}", given)
 
     def send(self, message: OutgoingMessage) -> Receipt:
-        if message.is_stream and not message.is_error:
+        if not message.is_stream or message.is_error:
+            return self._send_plain(message)
+        if self._grows_by_edits(message):
+            return self._send_editable(message)
+        try:
             return self._start_stream(message)
+        except EditingUnavailable as error:
+            if not (self.config.edits and protocol.fits(message.text, is_stream=False)):
+                raise
+            self._stream_breaks.begin(error.place, note=GROWS_BY_EDITS)
+            return self._send_editable(message)
+
+    def _grows_by_edits(self, message: OutgoingMessage) -> bool:
+        return self.config.edits and self._stream_breaks.covers(message.conversation)
+
+    def _send_editable(self, message: OutgoingMessage) -> Receipt:
+        receipt = self._send_plain(message)
+        return replace(receipt, vendor_message_id=f"{EDITABLE}{receipt.vendor_message_id}")
+
+    def _send_plain(self, message: OutgoingMessage) -> Receipt:
         call = protocol.PLAIN[message.conversation.kind]
         answer = self._client.call(call, protocol.plain_request(message))
         # The names in `data` are folded to lower case; we named one receiver.
@@ -122,9 +164,21 @@ class Easemob(Vendor):
         return self._receipt(answer, self._fields(answer).object("data").id(ids[0], longest=100))
 
     def takes_increments(self, vendor_message_id: str) -> bool:
-        return True
+        return not vendor_message_id.startswith(EDITABLE)
+
+    def pause_after_s(self, vendor_message_id: str, frame: int) -> float:
+        if self.takes_increments(vendor_message_id):
+            return self.edit_interval_s
+        return PAUSES_S[frame] if frame < len(PAUSES_S) else math.inf
 
     def edit(self, message: OutgoingMessage) -> None:
+        if self.takes_increments(message.vendor_message_id or ""):
+            self._grow(message)
+        else:
+            plain = _named_plainly(message)
+            self._client.put(REWRITE, plain.vendor_message_id or "", protocol.rewrite_request(plain))
+
+    def _grow(self, message: OutgoingMessage) -> None:
         increment = clean_text(increment_of(message, party=self.name))
         try:
             self._add(message, increment)
@@ -139,7 +193,7 @@ class Easemob(Vendor):
 
     def recall(self, message: OutgoingMessage) -> None:
         with suppress(MessageGone):  # what a second recall is answered is not documented
-            self._client.call("messages/msg_recall", protocol.recall_request(message))
+            self._client.call("messages/msg_recall", protocol.recall_request(_named_plainly(message)))
 
     def find_sent(self, message: OutgoingMessage) -> Receipt | None:
         made_at_ms = milliseconds_of(message.key) - CLOCK_SKEW_MS
@@ -148,7 +202,9 @@ class Easemob(Vendor):
             if protocol.key_of(record) == message.key:
                 sent = self._fields(record)
                 sent_at = sent.time("timestamp", self._time(), per_second=1000)
-                return Receipt(vendor_message_id=history.id_of(sent), sent_at=sent_at)
+                is_editable = message.is_stream and not message.is_error and self._grows_by_edits(message)
+                id_ = (EDITABLE if is_editable else "") + history.id_of(sent)
+                return Receipt(vendor_message_id=id_, sent_at=sent_at)
         return None
 
     def history(
@@ -166,7 +222,8 @@ class Easemob(Vendor):
             yield read_each(page, read)
 
     def fits(self, text: str, *, is_stream: bool) -> bool:
-        return protocol.fits(text, is_stream=is_stream)
+        may_be_plain = self.config.edits and self._stream_breaks.any_open
+        return protocol.fits(text, is_stream=is_stream and not may_be_plain)
 
     def _start_stream(self, message: OutgoingMessage) -> Receipt:
         call = protocol.STREAM[message.conversation.kind]
@@ -236,6 +293,11 @@ class Easemob(Vendor):
 
     def _fields(self, answer: JSONDict) -> Fields:
         return Fields(answer, path="answer: ", error=partial(VendorUnreachable, party=self.name))
+
+
+def _named_plainly(message: OutgoingMessage) -> OutgoingMessage:
+    id_ = message.vendor_message_id
+    return replace(message, vendor_message_id=id_.removeprefix(EDITABLE) if id_ else None)
 
 
 def _cursor_in(data: object) -> str:

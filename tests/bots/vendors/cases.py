@@ -52,9 +52,9 @@ class VendorCase(ABC):
     refusal: Reply
     refusal_code: str
 
-    def vendor(self, *, url: str) -> Vendor:
+    def vendor(self, *, url: str, **settings: object) -> Vendor:
         cls = vendor_class(self.name)
-        return cls(read_config(cls.Config, {**self.settings, self.address_setting: url}))
+        return cls(read_config(cls.Config, {**self.settings, self.address_setting: url, **settings}))
 
     def callback(
         self,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +25,7 @@ from tests.bots.vendors.easemob.case import CASE, TOKEN, fail
 KEY = 2**62
 SENT_AT = datetime.fromtimestamp(1761998400, UTC)
 STARTED = Reply({"timestamp": 1761998400000, "data": {"msgId": "1499696395467098072"}})
+ALICE = Address(kind="peer", id="alice")
 ADDED = Reply({"data": {}})
 
 
@@ -37,6 +39,94 @@ def easemob(cloud: Cloud) -> Iterator[Vendor]:
 def chunk(text: str, **fields: Any) -> OutgoingMessage:
     stream = {"is_stream": True, "is_finished": False, "vendor_message_id": "m", "frame": 3}
     return CASE.outgoing(text, **{"key": KEY, **stream, **fields})
+
+
+@pytest.fixture
+def editing(cloud: Cloud) -> Iterator[Vendor]:
+    """Streams are not opened, the editing of sent messages is."""
+    with closing(CASE.vendor(url=cloud.url, edits=True)) as vendor:
+        vendor.note_editing_refused()
+        assert vendor.can_edit_in(ALICE)
+        cloud.will_answer(CASE.sent)
+        yield vendor
+
+
+# Answers that grow by edits
+
+
+def test_answer_that_grows_by_edits_begins_as_a_plain_message(editing: Vendor, cloud: Cloud) -> None:
+    receipt = editing.send(chunk("Hel", vendor_message_id=None, frame=0))
+
+    assert cloud.request.path == "/acme/chat/messages/users"
+    assert receipt.vendor_message_id == f"edit/{CASE.sent_id}"
+
+
+def test_edit(editing: Vendor, cloud: Cloud) -> None:
+    cloud.will_answer(Reply({"data": "success"}))
+
+    editing.edit(chunk("Hello", vendor_message_id="edit/77", shown="Hel"))
+
+    assert cloud.request.path == "/acme/chat/messages/rewrite/77"
+    assert cloud.request.headers["content-type"] == "application/json"
+    assert cloud.request.json == {"user": "ada", "new_msg": {"type": "txt", "msg": "Hello"}}
+
+
+@pytest.mark.parametrize("reply, error", [
+    (fail(403, "message_rewrite_error", "message rewrite is not open"), EditingUnavailable),
+    (fail(403, "message_rewrite_error", "message has reached its edit limit"), MessageEnded),
+    (fail(404, "service_resource_not_found"), MessageGone),
+    (fail(409, "concurrent_operation_error"), VendorBusy),
+])  # fmt: skip
+def test_refused_edits(editing: Vendor, cloud: Cloud, reply: Reply, error: type[VendorError]) -> None:
+    cloud.will_answer(reply)
+
+    with pytest.raises(error) as caught:
+        editing.edit(chunk("Hello", vendor_message_id="edit/77"))
+    assert type(caught.value) is error
+
+
+def test_recall_of_an_edited_message(editing: Vendor, cloud: Cloud) -> None:
+    editing.recall(chunk("Hello", vendor_message_id="edit/77"))
+
+    assert cloud.request.json["msg_id"] == "77"
+
+
+def test_frames_thin_out_so_that_one_of_ten_edits_is_left_for_the_end(editing: Vendor) -> None:
+    pauses = [editing.pause_after_s("edit/77", frame) for frame in range(11)]
+
+    assert [pause == math.inf for pause in pauses].index(True) == 9
+    assert sorted(pauses) == pauses
+    assert editing.pause_after_s("77", 50) == editing.edit_interval_s
+
+
+def test_each_message_grows_on_as_it_began(editing: Vendor) -> None:
+    assert editing.takes_increments("77")
+    assert not editing.takes_increments("edit/77")
+
+
+def test_edited_message_is_no_longer_than_a_plain_one(easemob: Vendor, editing: Vendor) -> None:
+    text = "词" * 2000
+
+    assert easemob.fits(text, is_stream=True)
+    assert not editing.fits(text, is_stream=True)
+
+
+def test_refused_stream_goes_over_to_edits_at_once(cloud: Cloud) -> None:
+    with closing(CASE.vendor(url=cloud.url, edits=True)) as vendor:
+        cloud.will_answer(fail(403, "forbidden_op", "stream message service is unopened"), CASE.sent)
+
+        receipt = vendor.send(chunk("Hel", vendor_message_id=None, frame=0))
+
+        assert receipt.vendor_message_id == f"edit/{CASE.sent_id}"
+        assert vendor.can_edit_in(ALICE)
+        assert "grow by edits" in vendor.memory.read()["note"]
+
+
+def test_account_that_may_neither_stream_nor_edit_answers_whole(editing: Vendor) -> None:
+    editing.note_editing_refused()
+
+    assert not editing.can_edit_in(ALICE)
+    assert "whole messages" in editing.memory.read()["note"]
 
 
 # Messages

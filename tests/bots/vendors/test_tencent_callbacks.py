@@ -372,3 +372,13 @@ def test_command_in_the_address_has_to_agree() -> None:
 def test_command_in_the_body_has_to_be_one(command: object) -> None:
     with pytest.raises(CallbackMalformed, match="CallbackCommand"):
         vendor(callback_token="").check(callback({"CallbackCommand": command}))
+
+
+@pytest.mark.parametrize("told, id_", [({"StreamMsgID": "s-1"}, f"stream/{KEY}/s-1"), ({}, f"stream/{KEY}/")])
+def test_echo_of_a_stream_names_it_as_we_do_and_does_not_end_it(told: dict[str, str], id_: str) -> None:
+    element = {"MsgType": "TIMStreamElem", "MsgContent": {"CompatibleText": "Hel", **told}}
+
+    [event] = vendor().read(changed("after_send__own_reply", MsgKey=KEY, MsgBody=[element]))
+
+    assert isinstance(event, MessageSent)
+    assert (event.vendor_message_id, event.is_finished) == (id_, False)

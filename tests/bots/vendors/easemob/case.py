@@ -55,9 +55,9 @@ class EasemobCase(VendorCase):
     refusal = fail(403, "forbidden_op", "refused")
     refusal_code = "forbidden_op"
 
-    def vendor(self, *, url: str) -> Vendor:
+    def vendor(self, *, url: str, **settings: object) -> Vendor:
         """With a token, so that the first call is the one that was asked for."""
-        vendor = super().vendor(url=url)
+        vendor = super().vendor(url=url, **settings)
         with vendor.memory.changing() as kept:
             kept |= {"token_of": f"{url}/acme/chat#YXA6client", "token": TOKEN, "token_renew_at": 2.0**40}
         return vendor
