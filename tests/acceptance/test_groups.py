@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.driver import App, EasemobApp, Group, Message, Sandbox, TencentApp, ZegoApp
 from tests.acceptance.conftest import installed
-from tests.support.parley import JSONDict, Parley, asked, robot, words
+from tests.support.parley import ACCOUNT, JSONDict, Parley, asked, robot, words
 
 CLOUDS: list[type[App]] = [TencentApp, ZegoApp, EasemobApp]
 
@@ -148,6 +148,25 @@ def test_sends_whose_answers_are_lost_leave_one_answer(cloud: Parley, sandbox: S
     assert said == [(words(20), 1)] * len(clubs)
 
 
+def test_what_was_missed_in_a_group_is_found_in_its_history(club: Club, sandbox: Sandbox) -> None:
+    club.ask("alice", "Hello")
+    first = club.wait_for_reply()
+    sandbox.faults(callbacks={"drop": 1.0})
+    club.say("bob", f"{club.id} begins at ten.")
+    club.ask("chen", f"When does {club.id} begin?")
+    sandbox.faults()
+
+    club.parley.run("reconcile", ACCOUNT)
+
+    [_, second] = club.group.wait_for_reply(club.ada, count=2)
+    club.parley.until_settled()
+    assert club.group.replies(club.ada) == [first, second]
+    [request] = asked(sandbox, f"When does {club.id}")
+    assert request["body"]["messages"][-1]["content"] == (
+        f"[bob] {club.id} begins at ten.\n[chen] @Ada When does {club.id} begin?"
+    )
+
+
 def test_a_robot_that_answers_all_needs_no_mention(club: Club) -> None:
     club.parley.configure(ada(club.parley, groups="all"))
     try:
@@ -167,7 +186,7 @@ def test_the_answer_tells_those_who_asked(club: Club) -> None:
     [call] = [
         call
         for call in club.parley.sandbox.calls("group_open_http_svc/send_group_msg", club.parley.app.id)
-        if call["body"]["GroupId"] == club.id
+        if call["members"] == [club.id]
     ]
     assert call["body"]["GroupAtInfo"] == [{"GroupAtAllFlag": 0, "GroupAt_Account": "bob"}]
 

@@ -183,6 +183,23 @@ def test_group_is_told_as_by_callbacks(app: App, vendor: Vendor, ada: str, sandb
     assert (ours.vendor_message_id, ours.conversation) == (receipt.vendor_message_id, place)
 
 
+def test_history_of_a_group_passes_over_what_is_gone(app: App, vendor: Vendor, ada: str) -> None:
+    group = app.group("alice", "bob", ada)
+    place = Address(kind="group", id=group.id)
+    group.send("alice", "before")
+    regretted = replace(outgoing(ada, "oops"), conversation=place)
+    receipt = vendor.send(regretted)
+    vendor.recall(replace(regretted, vendor_message_id=receipt.vendor_message_id))
+    group.send("bob", "behind")
+
+    pages = vendor.history(robot_id=ada, conversation=place, since=AGES_AGO)
+
+    assert sorted(getattr(event, "sender_id", "ours") for event in chain.from_iterable(pages)) == [
+        "alice",
+        "bob",
+    ]
+
+
 # Records that the simulated clouds do not make
 
 
