@@ -200,7 +200,10 @@ class LanguageModelAdmin(TryPages, ConfigurationAdmin):
         health = ["show_health"] if obj else []
         return (
             (None, {"fields": ["slug", *health, "enabled"], "description": self.about(request, obj)}),
-            (_("Endpoint"), {"fields": ["api", "base_url", "model", "api_key", *clearing, "params"]}),
+            (
+                _("Endpoint"),
+                {"fields": ["api", "base_url", "model", "api_key", *clearing, "params", "takes_images"]},
+            ),
             (
                 _("Deadlines"),
                 {"fields": [("connect_s", "first_token_s", "stall_s", "total_s"), "max_concurrency"]},

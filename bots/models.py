@@ -167,6 +167,11 @@ class LanguageModel(models.Model):
         blank=True,
         help_text=_("Sent with every request as they are, such as temperature and max_tokens."),
     )
+    takes_images = models.BooleanField(
+        _("takes images"),
+        default=False,
+        help_text=_("It is shown the pictures that users send; others are only told that there is one."),
+    )
     connect_s = models.FloatField(_("connect deadline, s"), default=5, validators=DEADLINE)
     first_token_s = models.FloatField(_("first token deadline, s"), default=20, validators=DEADLINE)
     stall_s = models.FloatField(_("stall deadline, s"), default=30, validators=DEADLINE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from django.utils import timezone
@@ -32,9 +33,8 @@ def prompt_for(turn: Turn) -> Prompt:
     history = earlier_messages(turn.conversation, turn, limit=robot.history_messages)
     lines = [*within_tokens(history, robot.history_tokens), *questions]
     system = [ChatMessage(role="system", content=about)] if (about := about_robot(turn.conversation)) else []
-    return Prompt(
-        messages=(*system, *as_chat(lines, speech_in(turn.conversation))), user=turn.conversation.public_id
-    )
+    chat = with_images(as_chat(lines, speech_in(turn.conversation)), questions)
+    return Prompt(messages=(*system, *chat), user=turn.conversation.public_id)
 
 
 def about_robot(conversation: Conversation) -> str:
@@ -85,6 +85,18 @@ def as_chat(messages: Iterable[Message], speech: Callable[[Message], str]) -> li
             words = f"{chat.pop().content}\n{words}"
         chat.append(ChatMessage(role=role, content=words))
     return chat
+
+
+def with_images(chat: list[ChatMessage], questions: Iterable[Message]) -> list[ChatMessage]:
+    """The pictures of what is to be answered go with its words, which come last."""
+    images = tuple(url for message in questions if (url := image_of(message)))
+    return [*chat[:-1], replace(chat[-1], images=images)] if images else chat
+
+
+def image_of(message: Message) -> str:
+    """Where a picture can be loaded from; "" for none."""
+    url = message.extra.get("url", "") if message.kind == Message.Kind.IMAGE else ""
+    return url if isinstance(url, str) and url.startswith(("http://", "https://")) else ""
 
 
 def speech_in(conversation: Conversation) -> Callable[[Message], str]:

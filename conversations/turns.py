@@ -247,7 +247,8 @@ def listen(turn: Turn, model: LanguageModel, prompt: Prompt, speaker: Speaker, s
     """Let the speaker say what the model answers, as it comes, behind what others said; → the whole.
     Raises ModelError, OverLimit, Withheld."""
     said = speaker.said
-    stream = client_for(model.api).stream(model.endpoint, screening.cover(continued(prompt, said)))
+    shown = screening.cover(continued(prompt if model.takes_images else prompt.in_words(), said))
+    stream = client_for(model.api).stream(model.endpoint, shown)
     with calls.recorded(turn, model, stream) as call, health.watched(model):
         release_connection()
         with closing(stream), speaker.speaking(on_failure=stream.cancel):

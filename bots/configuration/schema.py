@@ -232,8 +232,8 @@ class ModelSection(ObjectSection):
     class Meta:
         model = LanguageModel
         fields: ClassVar = [
-            "slug", "api", "base_url", "api_key", "model", "params", "timeouts", "max_concurrency", "price",
-            "enabled",
+            "slug", "api", "base_url", "api_key", "model", "params", "takes_images", "timeouts",
+            "max_concurrency", "price", "enabled",
         ]  # fmt: skip
 
     def validate_price(self, values: Mapping[str, Any]) -> Price:

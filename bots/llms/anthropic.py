@@ -112,7 +112,7 @@ def request_body(endpoint: Endpoint, prompt: Prompt) -> JSONDict:
     body: JSONDict = {
         "model": endpoint.model,
         "max_tokens": MAX_TOKENS,
-        "messages": [{"role": message.role, "content": message.content} for message in spoken],
+        "messages": [{"role": message.role, "content": content_of(message)} for message in spoken],
         "stream": True,
     }
     if system:
@@ -120,6 +120,13 @@ def request_body(endpoint: Endpoint, prompt: Prompt) -> JSONDict:
     if prompt.user:
         body["metadata"] = {"user_id": prompt.user}
     return merged(body, endpoint.params)
+
+
+def content_of(message: ChatMessage) -> str | list[JSONDict]:
+    if not message.images:
+        return message.content
+    images = [{"type": "image", "source": {"type": "url", "url": url}} for url in message.images]
+    return [*images, {"type": "text", "text": message.content}]
 
 
 def read_usage(usage: Mapping[str, object], *, written: int | None) -> Usage | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, Self
 
 from bots.errors import ModelCancelled, ModelSilent
@@ -21,6 +21,7 @@ class ChatMessage:
 
     role: Role
     content: str
+    images: tuple[str, ...] = ()  # addresses from which the provider can load them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,10 @@ class Prompt:
 
     messages: tuple[ChatMessage, ...]
     user: str = ""  # opaque id of the end user, for providers that separate users
+
+    def in_words(self) -> Prompt:
+        """Without images, for models that take none."""
+        return replace(self, messages=tuple(replace(message, images=()) for message in self.messages))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

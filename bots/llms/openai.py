@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from bots.events import JSONDict
-from bots.llms.base import Endpoint, Prompt, Usage
+from bots.llms.base import ChatMessage, Endpoint, Prompt, Usage
 from bots.llms.http import HEADERS, HTTPModelClient, HTTPReplyStream, KeyHeader, merged
 from bots.llms.text import ThinkTags
 from bots.llms.usage import read_usage
@@ -93,13 +93,21 @@ def request_body(endpoint: Endpoint, prompt: Prompt) -> JSONDict:
     """The request with the endpoint's parameters merged into it; None leaves a key out."""
     body: JSONDict = {
         "model": endpoint.model,
-        "messages": [{"role": message.role, "content": message.content} for message in prompt.messages],
+        "messages": [{"role": each.role, "content": content_of(each)} for each in prompt.messages],
         "stream": True,
         "stream_options": {"include_usage": True},
     }
     if prompt.user:
         body["user"] = prompt.user
     return merged(body, endpoint.params)
+
+
+def content_of(message: ChatMessage) -> str | list[JSONDict]:
+    """Words alone stay a plain text, for many models know nothing else."""
+    if not message.images:
+        return message.content
+    images = [{"type": "image_url", "image_url": {"url": url}} for url in message.images]
+    return [{"type": "text", "text": message.content}, *images]
 
 
 def reasoning_in(delta: JSONDict) -> str:

@@ -24,7 +24,7 @@ def routed(files_parley: Parley) -> Parley:
     slugs = ("careful", "strong", "seeing", "fast")
     parley.apply(
         accounts=[parley.account()],
-        models=[parley.model(slug, model=slug) for slug in slugs],
+        models=[parley.model(slug, model=slug, takes_images=slug == "seeing") for slug in slugs],
         routes=[{"slug": "default", "rules": RULES}],
         robots=[robot("ada")],
     )
@@ -53,6 +53,19 @@ def test_each_message_gets_its_model_and_the_admin_says_why(
     assert request["body"]["model"] == model
     rule = next(number for number, rule in enumerate(RULES, start=1) if model in rule["models"])
     assert f"rule {rule} (" in routed.conversation_page(user)
+
+
+def test_a_picture_is_shown_to_the_model_that_takes_images(routed: Parley, sandbox: Sandbox) -> None:
+    sandbox.model.script("A cat.", match="example.com/cat.png")
+    user = routed.user()
+
+    reply = user.ask(image="https://example.com/cat.png")
+
+    assert reply.text == "A cat."
+    body = sandbox.model.requests()[-1]["body"]
+    assert body["model"] == "seeing"
+    [words, picture] = body["messages"][-1]["content"]
+    assert (words["text"], picture["image_url"]["url"]) == ("[image]", "https://example.com/cat.png")
 
 
 def test_a_routes_page_says_which_model_would_answer(routed: Parley) -> None:

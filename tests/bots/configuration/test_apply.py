@@ -34,6 +34,7 @@ models:
     api_key: ${KEY}
     model: tiny
     params: {temperature: 0.7, stop: ["$${x}"]}
+    takes_images: true
     timeouts: {connect_s: 5, first_token_s: 2.5, stall_s: 7.5, total_s: 120}
     max_concurrency: 200
     price: {currency: CNY, input: 2, cached_input: 0.5, output: 8}

@@ -20,6 +20,7 @@ from bots.errors import (
     ModelTooSlow,
     ModelUnreachable,
 )
+from bots.llms import anthropic
 from bots.llms.anthropic import Anthropic
 from bots.llms.base import ChatMessage, Prompt, Usage
 from tests.bots.llms.conftest import API_KEY, HELLO, PATIENT, Providers, endpoint_at
@@ -438,3 +439,13 @@ def test_cancel_is_seen_by_the_server(providers: Providers) -> None:
     with pytest.raises(ModelCancelled):
         next(stream)
     assert stream.usage == Usage(input=9, output=1, is_estimated=True)
+
+
+def test_images_go_with_the_words() -> None:
+    picture = ChatMessage(role="user", content="[image] What is it?", images=("https://a.example/1.png",))
+    body = anthropic.request_body(endpoint_at("http://127.0.0.1"), Prompt(messages=(picture,)))
+    [message] = body["messages"]
+    assert message["content"] == [
+        {"type": "image", "source": {"type": "url", "url": "https://a.example/1.png"}},
+        {"type": "text", "text": "[image] What is it?"},
+    ]

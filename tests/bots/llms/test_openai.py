@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from bots.errors import ModelError, ModelSilent, ModelUnreachable
+from bots.llms import openai
 from bots.llms.base import ChatMessage, Prompt, Usage
 from bots.llms.http import merged
 from bots.llms.openai import OpenAI
@@ -357,3 +358,21 @@ def test_real_models_are_out_of_reach(client: OpenAI) -> None:
         client.stream(endpoint_at("https://api.openai.com/v1"), HELLO)
     client.stream(endpoint_at("http://localhost:1/v1"), HELLO).close()
     client.stream(endpoint_at("http://[::1]:1/v1"), HELLO).close()
+
+
+def test_images_go_with_the_words() -> None:
+    picture = ChatMessage(role="user", content="[image] What is it?", images=("https://a.example/1.png",))
+    prompt = Prompt(messages=(ChatMessage(role="system", content="Be kind."), picture))
+    body = openai.request_body(endpoint_at("http://127.0.0.1/v1"), prompt)
+    assert body["messages"] == [
+        {"role": "system", "content": "Be kind."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "[image] What is it?"},
+                {"type": "image_url", "image_url": {"url": "https://a.example/1.png"}},
+            ],
+        },
+    ]
+    words = openai.request_body(endpoint_at("http://127.0.0.1/v1"), prompt.in_words())
+    assert words["messages"][1] == {"role": "user", "content": "[image] What is it?"}
