@@ -87,6 +87,20 @@ def wait(turn: Turn, seconds: float) -> None:
         check_ownership(turn)
 
 
+def show_thinking(turn: Turn) -> None:
+    """Let clients show that an answer is coming, if the allowance has room for it.  Failures are let be."""
+    robot = turn.conversation.robot
+    wait_s = pace.try_slot(robot.account, SEND)
+    if wait_s is None:
+        return
+    pause(wait_s)
+    release_connection()
+    try:
+        vendor_for(robot.account).show_thinking(robot.user_id, address_of(turn.conversation))
+    except VendorError as error:
+        log.info("thinking not shown", error=str(error))
+
+
 class Delivery:
     """One message of a turn's reply.  Used by one thread at a time."""
 

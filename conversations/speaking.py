@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,12 +20,13 @@ from bots.database import release_connection
 from bots.errors import EditingUnavailable, MessageEnded, Unsupported, VendorRefused
 from bots.models import Robot
 from bots.text import split_at
-from conversations.delivering import Delivery, address_of, check_ownership
+from conversations.delivering import Delivery, address_of, check_ownership, show_thinking
 from conversations.models import Message, Turn
 
 log = structlog.get_logger(__name__)
 
 PREPARATION_S: Final = 0.05  # before a frame is due, all that it can say should be here
+THINKING_S: Final = 5.0  # until clients are told again that an answer is coming: they forget it after 10
 IDLE_CHECK_S: Final = 2.0  # how often a turn that has nothing new to show looks whether it was stopped
 
 
@@ -44,6 +46,7 @@ class Speaker:
         self._news = threading.Condition()
         self._is_quiet = True
         self._is_woken = False
+        self._thinking_shows_until = 0.0  # monotonic
         self._failure: Exception | None = None
 
     def _start_over(self) -> None:
@@ -156,6 +159,7 @@ class Speaker:
 
     def _send_frames(self, on_failure: Callable[[], None]) -> None:
         try:
+            self._show_thinking()
             while self._wait_for_news():
                 with suppress(EditingUnavailable, MessageEnded):  # the next round takes another message
                     self._send_frame()
@@ -164,6 +168,11 @@ class Speaker:
             on_failure()
         finally:
             connections.close_all()  # they are this thread's, and it ends
+
+    def _show_thinking(self) -> None:
+        if self.vendor.shows_thinking and not self._reply and time.monotonic() >= self._thinking_shows_until:
+            self._thinking_shows_until = time.monotonic() + THINKING_S
+            show_thinking(self.turn)
 
     def _wait_for_news(self) -> bool:
         """Whether to go on.  Returns when a frame is due, and now and then without one."""
@@ -192,6 +201,7 @@ class Speaker:
             check_ownership(self.turn)
             if self._delivery and self._delivery.fades and self._delivery.may_show():
                 self._show(self._delivery, self._delivery.shown)
+            self._show_thinking()
             return
         text = self._turn_pages()
         if not (text and self.grows):  # the last page may have shown that messages cannot grow

@@ -98,6 +98,7 @@ class Vendor:
     no_editing_note: ClassVar[str] = NO_EDITING  # for the admin of an account that may not edit
 
     # What to fill in, by class or by account
+    shows_thinking: bool = False  # clients can be told that an answer is coming
     starts_empty: bool = True  # a growing answer may begin without words
     edit_interval_s: float = 1.0  # between two frames of one message
     longest_gap_s: float = math.inf  # a growing message that hears nothing for so long ends by itself
@@ -181,6 +182,10 @@ class Vendor:
         """Least time from a frame of a growing message to the next that may be skipped; inf: none follows but
         the last, which waits for `edit_interval_s` only."""
         return self.edit_interval_s
+
+    def show_thinking(self, robot_id: str, conversation: Address) -> None:
+        """Let clients show for some seconds that an answer is coming.  Asked for only if `shows_thinking`."""
+        raise Unsupported(f"{self.label} has no sign for that", party=self.name)
 
     def takes_increments(self, vendor_message_id: str) -> bool:
         """Whether `edit` adds to this message, and takes each frame once and in order.  Else it replaces."""

@@ -137,6 +137,25 @@ def test_without_streams_answers_grow_by_at_most_ten_edits(easemob: Parley, sand
     easemob.apply(accounts=[easemob.account()])
 
 
+def test_clients_are_told_that_an_answer_is_coming(easemob: Parley, sandbox: Sandbox) -> None:
+    account = easemob.account()
+    account["config"]["typing"] = True
+    easemob.apply(accounts=[account])
+    sandbox.model.script("At last.", match="Slow", first_token_s=1.0)
+    alice = user(easemob)
+
+    reply = alice.ask("Slow one")
+
+    commands = [
+        call
+        for call in sandbox.calls("messages/users", easemob.app.id)
+        if (call["body"]["to"], call["body"]["type"]) == ([alice.id], "cmd")
+    ]
+    assert [call["body"]["body"] for call in commands] == [{"action": "TypingBegin"}]
+    assert commands[0]["at"] < reply.sent_at - 0.5
+    easemob.apply(accounts=[easemob.account()])
+
+
 def test_one_token_serves_all_workers(easemob: Parley, sandbox: Sandbox) -> None:
     users = [user(easemob) for _ in range(10)]
     for each in users:

@@ -592,3 +592,28 @@ def test_message_that_would_end_by_itself_is_kept_growing(
     (frames,) = cloud.frames.values()
     assert [frame.text for frame in frames].count("one ") > 2
     assert frames[-1].text == "one two"
+
+
+@pytest.mark.parametrize("trouble", [None, VendorRefused("no", party="standin")])
+def test_thinking_is_shown_until_there_are_words(
+    hear: Hear, cloud: Cloud, model: LanguageModel, monkeypatch: pytest.MonkeyPatch, trouble: Exception | None
+) -> None:
+    monkeypatch.setattr("conversations.speaking.IDLE_CHECK_S", 0.02)
+    monkeypatch.setattr("conversations.speaking.THINKING_S", 0.02)
+    shown: list[tuple[str, str]] = []
+
+    def show_thinking(self: StandIn, robot_id: str, conversation: Address) -> None:
+        shown.append((robot_id, conversation.id))
+        if trouble:
+            raise trouble
+
+    monkeypatch.setattr(StandIn, "shows_thinking", True)
+    monkeypatch.setattr(StandIn, "show_thinking", show_thinking)
+    model.params = {"reply": "at last", "first_token_ms": 400}
+    model.save()
+
+    turns.answer(hear("hello").pk)
+
+    assert len(shown) > 1
+    assert set(shown) == {("ada", "alice")}
+    assert cloud.shown() == ["at last"]

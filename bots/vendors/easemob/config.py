@@ -45,6 +45,15 @@ class EasemobConfig:
             "help": _("The REST API's address in the application's data centre."),
         },
     )
+    typing: bool = field(
+        default=False,
+        metadata={
+            "label": _("Typing"),
+            "help": _(
+                "Whether clients know the command TypingBegin: they then show that an answer is coming."
+            ),
+        },
+    )
     edits: bool = field(
         default=False,
         metadata={

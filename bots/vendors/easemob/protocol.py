@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from bots.events import ConversationKind, JSONDict, OutgoingMessage
+from bots.events import Address, ConversationKind, JSONDict, OutgoingMessage
 from bots.keys import key_given_back
 from bots.text import clean_text
 
@@ -56,6 +56,17 @@ def next_chunk(message: OutgoingMessage, increment: str) -> JSONDict:
     if message.is_finished:
         body |= {"finish": True, "finishReason": 0}
     return {"from": message.robot_id, "to": message.conversation.id, "body": body}
+
+
+def typing_request(robot_id: str, conversation: Address) -> JSONDict:
+    """A command that sample clients know as "is typing", for those online (android/message_send_receive)."""
+    return {
+        "from": robot_id,
+        "to": [conversation.id],
+        "type": "cmd",
+        "body": {"action": "TypingBegin"},
+        "routetype": "ROUTE_ONLINE",
+    }
 
 
 def rewrite_request(message: OutgoingMessage) -> JSONDict:

@@ -79,6 +79,7 @@ class Easemob(Vendor):
         now: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(config, session, now)
+        self.shows_thinking = config.typing
         self._stream_breaks = EditingBreaks(lambda: self.memory, now, kept="streams_again_at")
         self._client = EasemobClient(
             config, self.session, timeout_s=self.timeout_s, now=now, memory=lambda: self.memory
@@ -162,6 +163,9 @@ class Easemob(Vendor):
         if len(ids) != 1:
             raise self._fields(answer).wrong("data", "does not hold one id")
         return self._receipt(answer, self._fields(answer).object("data").id(ids[0], longest=100))
+
+    def show_thinking(self, robot_id: str, conversation: Address) -> None:
+        self._client.call(protocol.PLAIN[conversation.kind], protocol.typing_request(robot_id, conversation))
 
     def takes_increments(self, vendor_message_id: str) -> bool:
         return not vendor_message_id.startswith(EDITABLE)

@@ -129,6 +129,23 @@ def test_account_that_may_neither_stream_nor_edit_answers_whole(editing: Vendor)
     assert "whole messages" in editing.memory.read()["note"]
 
 
+def test_thinking_is_shown_by_a_command_for_those_online(cloud: Cloud) -> None:
+    with closing(CASE.vendor(url=cloud.url, typing=True)) as vendor:
+        cloud.will_answer(CASE.sent)
+        assert vendor.shows_thinking
+
+        vendor.show_thinking("ada", ALICE)
+
+    assert cloud.request.path == "/acme/chat/messages/users"
+    assert cloud.request.json == {
+        "from": "ada",
+        "to": ["alice"],
+        "type": "cmd",
+        "body": {"action": "TypingBegin"},
+        "routetype": "ROUTE_ONLINE",
+    }
+
+
 # Messages
 
 
