@@ -121,7 +121,7 @@ def _verdict(account: VendorAccount, incoming: IncomingCallback) -> Answer | Non
 
 def _open(slug: str, incoming: IncomingCallback, reply: Reply) -> Opened | None:
     """The callback, checked and read; None when it was answered at the door."""
-    account = find_account(slug)
+    account = _find_account(slug)
     if account is None:
         reply(failure(404, "no such account"))
         return None
@@ -137,6 +137,16 @@ def _open(slug: str, incoming: IncomingCallback, reply: Reply) -> Opened | None:
         log.warning("callback malformed", account=slug, reason=str(error))
         reply(failure(400, str(error)))
     return None
+
+
+def _find_account(slug: str) -> VendorAccount | None:
+    """This thread keeps its connection, which may have broken since the last batch: not every vendor sends a
+    callback again for that."""
+    try:
+        return find_account(slug)
+    except DatabaseError:
+        connection.close()
+        return find_account(slug)
 
 
 def _store_alone(arrival: Arrival, incoming: IncomingCallback, reply: Reply) -> None:

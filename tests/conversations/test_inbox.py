@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from bots import clients
 from bots.models import Robot, VendorAccount
@@ -72,6 +72,14 @@ def test_callback_that_does_not_fit_the_tables_is_kept_unread_and_takes_no_other
 def test_a_broken_connection_costs_no_callback(robot: Robot, monkeypatch: pytest.MonkeyPatch) -> None:
     failures = [OperationalError("server closed the connection")]
     monkeypatch.setattr(inbox, "store", failing(failures))
+
+    assert statuses(take_in(callback_body("hello"))) == [200]
+    assert Message.objects.count() == 1
+
+
+def test_a_connection_that_broke_since_the_last_batch_costs_no_callback(robot: Robot) -> None:
+    connection.ensure_connection()
+    connection.connection.close()
 
     assert statuses(take_in(callback_body("hello"))) == [200]
     assert Message.objects.count() == 1
