@@ -18,6 +18,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # Loads Django, which the handlers need when they are imported.
 django_application: Any = get_wsgi_application()
 
+from conversations.api import streaming  # noqa: E402
 from conversations.front import callbacks_app  # noqa: E402
 from conversations.outages import Heart  # noqa: E402
 
@@ -28,10 +29,6 @@ DJANGO_THREADS: Final = 40
 type Scope = dict[str, Any]
 
 django_on_threads: Any = WSGIMiddleware(django_application, workers=DJANGO_THREADS)
-
-ROUTES: Final = {
-    "/callbacks/": callbacks_app,
-}
 
 
 async def application(scope: Scope, receive: Any, send: Any) -> None:
@@ -49,6 +46,10 @@ def handler_of(path: str) -> Any:
     return next((handler for prefix, handler in ROUTES.items() if path.startswith(prefix)), to_django)
 
 
+async def api(scope: Scope, receive: Any, send: Any) -> None:
+    await streaming.streamed(to_django, scope, receive, send)
+
+
 async def to_django(scope: Scope, receive: Any, send: Any) -> None:
     names = {name for name, _ in scope["headers"]}
     if b"transfer-encoding" in names and b"content-length" not in names:
@@ -58,6 +59,12 @@ async def to_django(scope: Scope, receive: Any, send: Any) -> None:
     # WSGI writes X_Forwarded_For and X-Forwarded-For alike, and a proxy strips only the latter.
     headers = [(name, value) for name, value in scope["headers"] if b"_" not in name]
     await django_on_threads({**scope, "headers": headers}, receive, send)
+
+
+ROUTES: Final = {
+    "/callbacks/": callbacks_app,
+    "/api/v1/": api,
+}
 
 
 async def answer_in_words(send: Any, status: int, words: bytes) -> None:

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
+from rest_framework_api_key.models import AbstractAPIKey
 
 from bots.models import LanguageModel, PersonaVersion, Price, Robot, Tier, VendorAccount
 
@@ -447,3 +448,101 @@ class Message(models.Model):
         started_at = self.turn.started_at if self.turn else None
         is_reply = self.sender != self.Sender.USER
         return started_at or self.created_at, is_reply, self.happened_at, self.order, self.pk
+
+
+class ApiKey(AbstractAPIKey):
+    """What an app's backend proves itself with to the REST API.  Only a hash is stored."""
+
+    class Scope(models.TextChoices):
+        SESSIONS = "sessions", _("sessions: speak as the app's users, read what was said and what it took")
+        OPERATE = "operate", _("operate: take conversations over and answer as the robot")
+
+    scopes = models.JSONField(_("scopes"), default=list, help_text=_("What the key may be used for."))
+
+    class Meta:
+        ordering: ClassVar = ["-created"]
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
+
+
+class Session(models.Model):
+    """What an app opened by REST: a chat of one user with one robot."""
+
+    class Kind(models.TextChoices):
+        CHAT = "chat", _("chat")
+
+    class State(models.TextChoices):
+        OPEN = "open", _("open")
+        ENDED = "ended", _("ended")
+
+    public_id = models.CharField(_("id"), max_length=16, unique=True, default=new_public_id)
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind, default=Kind.CHAT)
+    conversation = models.ForeignKey(
+        Conversation, models.CASCADE, related_name="sessions", verbose_name=_("conversation")
+    )
+    state = models.CharField(_("state"), max_length=8, choices=State, default=State.OPEN)
+    metadata = models.JSONField(_("metadata"), default=dict, blank=True)
+    created_at = models.DateTimeField(_("opened"), default=timezone.now)
+    ended_at = models.DateTimeField(_("ended"), null=True)
+
+    class Meta:
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["conversation"],
+                condition=Q(kind="chat", state="open"),
+                name="one_open_chat_per_conversation",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.public_id}"
+
+
+class Rating(models.Model):
+    """How content a user was."""
+
+    conversation = models.ForeignKey(
+        Conversation, models.CASCADE, related_name="ratings", verbose_name=_("conversation")
+    )
+    session = models.ForeignKey(
+        Session, models.CASCADE, null=True, related_name="ratings", verbose_name=_("session")
+    )
+    score = models.PositiveSmallIntegerField(_("score"), help_text=_("1 (worst) to 5 (best)"))
+    comment = models.TextField(_("comment"), blank=True)
+    created_at = models.DateTimeField(_("given"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("rating")
+        verbose_name_plural = _("ratings")
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(score__range=(1, 5)), name="a_score_is_1_to_5")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.score}"
+
+
+class IdempotentRequest(models.Model):
+    """A POST that came with an Idempotency-Key, and what it was answered."""
+
+    api_key = models.ForeignKey(ApiKey, models.CASCADE, related_name="requests")
+    key = models.CharField(max_length=255)
+    digest = models.CharField(max_length=64)  # of the address and the body
+    status = models.PositiveSmallIntegerField(null=True)  # None: it is being done
+    answer = models.JSONField(null=True)
+    headers = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["api_key", "key"], name="a_key_is_used_once")
+        ]
+        indexes: ClassVar = [
+            # What is a day old and forgotten.
+            models.Index(fields=["created_at"], name="idempotent_request_by_age"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key

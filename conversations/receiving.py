@@ -101,6 +101,11 @@ def store(arrivals: Sequence[Arrival]) -> None:
     )
 
 
+def take_in(account: VendorAccount, event: MessageReceived) -> None:
+    """Store what a user said by another way than a callback, and all that follows from it."""
+    _keep([], [(account, event)])
+
+
 def read_again(callback: Callback) -> None:
     """Read a stored callback once more, as after a reader was mended.  An interrupt has no effect then: the
     answer that it was for has ended."""

@@ -14,8 +14,9 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from bots.retries import RetryByError
-from conversations import calls, reconciling, turns
-from conversations.models import Reconciliation, Turn
+from conversations import calls, reconciling, relaying, turns
+from conversations.api import idempotency
+from conversations.models import Message, Reconciliation, Turn
 
 LOCK_PREFIX: Final = "conversation:"
 RECONCILING_LOCK_PREFIX: Final = "reconcile:"
@@ -25,6 +26,20 @@ STRANDED_AFTER: Final = timedelta(minutes=1)  # the job of a waiting turn has st
 @app.task(name="conversations.answer", retry=RetryByError(patience_s=2 * turns.DELIVERY_AGE.total_seconds()))
 def answer(conversation_id: int) -> None:
     turns.answer(conversation_id)
+
+
+@app.task(name="conversations.deliver", retry=RetryByError(patience_s=2 * turns.DELIVERY_AGE.total_seconds()))
+def deliver(message_id: int) -> None:
+    relaying.deliver(message_id)
+
+
+@app.periodic(cron="17 * * * *")
+@app.task(
+    name="conversations.forget_requests", queueing_lock="conversations.forget_requests", retry=RetryByError()
+)
+def forget_requests(timestamp: int) -> None:
+    """Forget the idempotency keys of yesterday."""
+    idempotency.forget_old()
 
 
 @app.periodic(cron="* * * * *")
@@ -86,6 +101,14 @@ def defer_reconciling(account_ids: Iterable[int]) -> None:
     for account_id in account_ids:
         # One job of an account runs at a time; one too many finds nothing to do.
         reconcile.configure(lock=f"{RECONCILING_LOCK_PREFIX}{account_id}").defer(account_id=account_id)
+
+
+def defer_delivery(message: Message) -> None:
+    """Queue the sending of an operator's message, in the transaction that is under way.
+
+    By the lock of the conversation's turns, so that it comes after what the robot has begun to say.
+    """
+    deliver.configure(lock=f"{LOCK_PREFIX}{message.conversation_id}").defer(message_id=message.pk)
 
 
 def defer_answers(conversation_ids: Iterable[int]) -> None:

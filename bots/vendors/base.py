@@ -28,6 +28,7 @@ NO_EDITING: Final = gettext_noop(
     "This account may not edit messages: answers come in whole messages. "
     "Editing is tried again an hour after it was refused."
 )
+LOGIN_LIFETIME_S: Final = 24 * 3600  # client SDKs ask for a fresh token when one ends
 
 
 def at_once() -> None:
@@ -71,6 +72,15 @@ class Answer:
 
     status: int = 200
     body: JSONDict = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """What a client SDK needs to log a user in."""
+
+    app_id: int | str  # the app's id at the vendor, as its SDKs take it
+    token: str = field(repr=False)
+    expires_at: datetime
 
 
 class Vendor:
@@ -168,6 +178,10 @@ class Vendor:
 
     def register(self, robot: RobotProfile) -> None:
         """Create the robot at the vendor, or bring its profile up to date.  Repeatable."""
+        raise NotImplementedError
+
+    def login(self, user_id: str) -> Login:
+        """What the client SDK needs to log this user of the app in, for LOGIN_LIFETIME_S at most."""
         raise NotImplementedError
 
     def send(self, message: OutgoingMessage) -> Receipt:

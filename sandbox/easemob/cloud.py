@@ -142,6 +142,8 @@ class Easemob(VendorCloud):
             if not app.takes_call(call, self.world.now()):
                 raise Refused(429, "reach_limit", "This request has reached api limit")
             body = _body(request, raw)
+            if body.get("grant_type") == "inherit" and "authorization" not in request.headers:
+                raise Refused(401, "unauthorized", "Unable to authenticate (OAuth)")
             answer = await self._handled(request, app, call, body)
             if call == "token":
                 body = body | {"client_secret": "…"}
@@ -171,7 +173,7 @@ class Easemob(VendorCloud):
         app = self.apps.get(app_id)
         if app is None:
             raise Refused(404, "organization_application_not_found", f"no app {app_id}")
-        if call != "token":
+        if call != "token" or "authorization" in request.headers:
             token = request.headers.get("authorization", "").removeprefix("Bearer ")
             if app.tokens.get(token, 0) < self.world.now():
                 raise Refused(401, "unauthorized", "Unable to authenticate (OAuth)")

@@ -24,7 +24,7 @@ from bots.events import (
     Said,
     Text,
 )
-from bots.vendors.base import Answer, IncomingCallback, Vendor, at_once
+from bots.vendors.base import Answer, IncomingCallback, Login, Vendor, at_once
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -136,6 +136,9 @@ class StandIn(Vendor):
 
     def register(self, robot: RobotProfile) -> None:
         self._do("register", lambda: self.cloud.registered.append(robot))
+
+    def login(self, user_id: str) -> Login:
+        return Login(app_id=7, token=f"token-of-{user_id}", expires_at=START)
 
     def send(self, message: OutgoingMessage) -> Receipt:
         id_ = f"m{message.key}"

@@ -28,10 +28,18 @@ from bots.errors import (
 from bots.events import Address, Event, JSONDict, OutgoingMessage, Receipt, RobotProfile, Said
 from bots.keys import milliseconds_of
 from bots.text import clean_text
-from bots.vendors.base import Answer, IncomingCallback, Vendor, at_once, increment_of
+from bots.vendors.base import (
+    LOGIN_LIFETIME_S,
+    Answer,
+    IncomingCallback,
+    Login,
+    Vendor,
+    at_once,
+    increment_of,
+)
 from bots.vendors.breaks import EditingBreaks
 from bots.vendors.easemob import callbacks, history, protocol
-from bots.vendors.easemob.client import EasemobClient
+from bots.vendors.easemob.client import LONGEST_TOKEN, EasemobClient
 from bots.vendors.easemob.config import EasemobConfig
 from bots.vendors.easemob.errors import EMPTY, FINISHED, REWRITE, STALE_CHUNK
 from bots.vendors.reading import Fields, read_each
@@ -134,6 +142,22 @@ class Easemob(Vendor):
         profile = {"nickname": robot.nickname, "avatarurl": robot.avatar_url}
         if given := {name: value for name, value in profile.items() if value}:
             self._client.put_form(f"metadata/user/{robot.user_id}", given)
+
+    def login(self, user_id: str) -> Login:
+        """A user token (easemob_user_token.html).  The user is created if there is none."""
+        request = {
+            "grant_type": "inherit",
+            "username": user_id,
+            "autoCreateUser": True,
+            "ttl": LOGIN_LIFETIME_S,
+        }
+        answer = self._fields(self._client.call("token", request))
+        lifetime_s = min(answer.number("expires_in", LOGIN_LIFETIME_S), LOGIN_LIFETIME_S)
+        return Login(
+            app_id=f"{self.config.org_name}#{self.config.app_name}",
+            token=answer.id("access_token", longest=LONGEST_TOKEN),
+            expires_at=datetime.fromtimestamp(self._now() + lifetime_s, UTC),
+        )
 
     def send(self, message: OutgoingMessage) -> Receipt:
         if not message.is_stream or message.is_error:

@@ -32,11 +32,12 @@ from bots.events import (
     Said,
 )
 from bots.keys import milliseconds_of
-from bots.vendors.base import Answer, IncomingCallback, Vendor, at_once
+from bots.vendors.base import LOGIN_LIFETIME_S, Answer, IncomingCallback, Login, Vendor, at_once
 from bots.vendors.reading import Fields, read_each
 from bots.vendors.tencent import callbacks, history, protocol, stream
 from bots.vendors.tencent.client import TencentClient
 from bots.vendors.tencent.config import TencentConfig
+from bots.vendors.tencent.usersig import user_sig
 
 HISTORY_PAGE: Final = 100  # messages; a page of 13 KB holds fewer
 GROUP_HISTORY_PAGE: Final = 20  # messages; more are not given
@@ -108,6 +109,14 @@ class Tencent(Vendor):
             if robot.user_id not in self._robots():
                 raise
         self._set_profile(robot)
+
+    def login(self, user_id: str) -> Login:
+        """A UserSig of the user (269/32688)."""
+        now = int(self._now())
+        config = self.config
+        token = user_sig(config.sdk_app_id, config.secret_key, user_id, now=now, lifetime_s=LOGIN_LIFETIME_S)
+        expires_at = datetime.fromtimestamp(now + LOGIN_LIFETIME_S, UTC)
+        return Login(app_id=config.sdk_app_id, token=token, expires_at=expires_at)
 
     def send(self, message: OutgoingMessage) -> Receipt:
         if self._streams and message.is_stream:

@@ -15,12 +15,13 @@ import structlog
 from bots.errors import MessageGone, VendorRefused, VendorUnreachable
 from bots.events import Address, Event, JSONDict, OutgoingMessage, Receipt, RobotProfile, Said
 from bots.keys import milliseconds_of
-from bots.vendors.base import Answer, IncomingCallback, Vendor, at_once
+from bots.vendors.base import LOGIN_LIFETIME_S, Answer, IncomingCallback, Login, Vendor, at_once
 from bots.vendors.reading import Fields, read_each
 from bots.vendors.zego import callbacks, history, protocol
 from bots.vendors.zego.client import ZegoClient
 from bots.vendors.zego.config import ZegoConfig
 from bots.vendors.zego.errors import ALREADY_RECALLED, ROBOT_EXISTS
+from bots.vendors.zego.token04 import token04
 
 log = structlog.get_logger(__name__)
 
@@ -88,6 +89,14 @@ class Zego(Vendor):
             if error.code != str(ROBOT_EXISTS):
                 raise
             self._change_profile(user_info)
+
+    def login(self, user_id: str) -> Login:
+        now = int(self._now())
+        token = token04(
+            self.config.app_id, self.config.server_secret, user_id, now=now, lifetime_s=LOGIN_LIFETIME_S
+        )
+        expires_at = datetime.fromtimestamp(now + LOGIN_LIFETIME_S, UTC)
+        return Login(app_id=self.config.app_id, token=token, expires_at=expires_at)
 
     def send(self, message: OutgoingMessage) -> Receipt:
         action = protocol.SEND[message.conversation.kind]

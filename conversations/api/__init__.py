@@ -1,0 +1,1 @@
+"""The REST session API, version 1."""

@@ -1,0 +1,355 @@
+"""The addresses of the API: parse, call, render."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from django.db.models import Prefetch, QuerySet
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.exceptions import ValidationError
+from rest_framework.pagination import CursorPagination
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.views import APIView
+
+from conversations import operating, ownership, sessions, usage
+from conversations.api import serializers
+from conversations.api.errors import Conflict
+from conversations.api.idempotency import HEADER, once
+from conversations.api.keys import HasScope, KeyAuthentication, KeyThrottle
+from conversations.api.streaming import STREAM_HEADER
+from conversations.models import ApiKey, Conversation, Message, Session, Turn
+
+Scope = ApiKey.Scope
+USAGE_SPAN: Final = timedelta(days=30)
+
+IDEMPOTENCY: Final = OpenApiParameter(
+    HEADER, str, OpenApiParameter.HEADER, description="The same key and body get the same answer for a day."
+)
+
+
+class View(APIView):
+    """What all addresses have in common."""
+
+    authentication_classes = (KeyAuthentication,)
+    permission_classes = (HasScope,)
+    throttle_classes = (KeyThrottle,)
+    scopes: frozenset[str] = frozenset({Scope.SESSIONS})
+
+    def read(self, serializer: type[BaseSerializer[Any]], data: Any) -> dict[str, Any]:
+        """The request's data, checked."""
+        form = serializer(data=data)
+        form.is_valid(raise_exception=True)
+        checked: dict[str, Any] = form.validated_data
+        return checked
+
+
+class NewestFirst(CursorPagination):
+    page_size = 50
+    page_size_query_param = "limit"
+    max_page_size = 200
+    ordering = "-last_message_at"
+
+
+class NewestLast(NewestFirst):
+    """Pages go back in time; within a page the newest is the last."""
+
+    ordering = "-id"
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return super().get_paginated_response(list(reversed(data)))
+
+
+class SessionsView(View):
+    @extend_schema(
+        summary="Open a chat, or find the open one",
+        request=serializers.SessionRequest,
+        responses={201: serializers.OpenedSessionOut, 200: serializers.OpenedSessionOut},
+        parameters=[IDEMPOTENCY],
+    )
+    @once
+    def post(self, request: Request) -> Response:
+        wanted = self.read(serializers.SessionRequest, request.data)
+        del wanted["kind"]
+        session, is_new = sessions.open_chat(**wanted)
+        code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
+        return Response(opened(session), status=code)
+
+
+class SessionView(View):
+    @extend_schema(summary="A session", responses=serializers.SessionOut)
+    def get(self, request: Request, public_id: str) -> Response:
+        return Response(serializers.SessionOut(find_session(public_id)).data)
+
+    @extend_schema(summary="End a session", responses=serializers.SessionOut)
+    def delete(self, request: Request, public_id: str) -> Response:
+        session = find_session(public_id)
+        sessions.end(session)
+        return Response(serializers.SessionOut(session).data)
+
+
+class TokenView(View):
+    @extend_schema(
+        summary="A fresh token for the client SDK",
+        request=None,
+        responses=serializers.OpenedSessionOut,
+        parameters=[IDEMPOTENCY],
+    )
+    @once
+    def post(self, request: Request, public_id: str) -> Response:
+        return Response(opened(find_open_session(public_id)))
+
+
+class EventStream(BaseRenderer):
+    """Lets requests ask for a stream; what they get comes from `streaming`, ahead of Django."""
+
+    media_type = "text/event-stream"
+    format = "events"
+
+    def render(self, data: Any, *arguments: Any, **options: Any) -> bytes:
+        rendered: bytes = JSONRenderer().render(data)
+        return rendered
+
+
+class SessionMessagesView(View):
+    renderer_classes = (JSONRenderer, EventStream)
+
+    @extend_schema(
+        summary="Speak as the user",
+        description=(
+            "With `Accept: text/event-stream` the reply comes as events: `message` (what was stored), "
+            "`delta` `{text}`, then `done` `{message}` or `error`."
+        ),
+        request=serializers.TextRequest,
+        responses={202: serializers.MessageOut, (200, "text/event-stream"): OpenApiTypes.STR},
+        parameters=[IDEMPOTENCY],
+    )
+    @once
+    def post(self, request: Request, public_id: str) -> Response:
+        session = find_open_session(public_id)
+        message = sessions.say(session, self.read(serializers.TextRequest, request.data)["text"])
+        response = Response(serializers.MessageOut(message).data, status=status.HTTP_202_ACCEPTED)
+        if isinstance(request.accepted_renderer, EventStream):
+            response[STREAM_HEADER] = message.public_id
+        return response
+
+
+class InterruptView(View):
+    @extend_schema(
+        summary="Stop the running reply",
+        request=None,
+        responses=serializers.InterruptOut,
+        parameters=[IDEMPOTENCY],
+    )
+    @once
+    def post(self, request: Request, public_id: str) -> Response:
+        session = find_open_session(public_id)
+        return Response({"interrupted": ownership.interrupt(session.conversation)})
+
+
+class RatingView(View):
+    @extend_schema(
+        summary="Say how content the user was",
+        request=serializers.RatingRequest,
+        responses={201: serializers.RatingOut},
+        parameters=[IDEMPOTENCY],
+    )
+    @once
+    def post(self, request: Request, public_id: str) -> Response:
+        rating = sessions.rate(find_session(public_id), **self.read(serializers.RatingRequest, request.data))
+        return Response(serializers.RatingOut(rating).data, status=status.HTTP_201_CREATED)
+
+
+class ReadingView(View):
+    """Who operates may read, too."""
+
+    scopes = frozenset({Scope.SESSIONS, Scope.OPERATE})
+
+
+class ConversationsView(ReadingView):
+    @extend_schema(
+        summary="Conversations, latest first",
+        responses=serializers.ConversationOut(many=True),
+        parameters=[
+            OpenApiParameter("user_id", str),
+            OpenApiParameter("robot", str),
+            OpenApiParameter("state", str, enum=Conversation.Owner.values),
+            OpenApiParameter("since", OpenApiTypes.DATETIME, description="With messages since then."),
+            OpenApiParameter("cursor", str),
+            OpenApiParameter("limit", int),
+        ],
+    )
+    def get(self, request: Request) -> Response:
+        pages = NewestFirst()
+        page = pages.paginate_queryset(chosen(request.query_params), request, view=self)
+        return pages.get_paginated_response(serializers.ConversationOut(page, many=True).data)
+
+
+class ConversationView(ReadingView):
+    @extend_schema(summary="A conversation", responses=serializers.ConversationOut)
+    def get(self, request: Request, public_id: str) -> Response:
+        return Response(serializers.ConversationOut(find_conversation(public_id)).data)
+
+
+class OperatingView(View):
+    scopes = frozenset({Scope.OPERATE})
+
+
+class MessagesView(View):
+    @property
+    def scopes(self) -> frozenset[str]:  # type: ignore[override]
+        return OperatingView.scopes if self.request.method == "POST" else ReadingView.scopes
+
+    @extend_schema(
+        summary="Messages, the newest last within a page",
+        responses=serializers.MessageOut(many=True),
+        parameters=[OpenApiParameter("cursor", str), OpenApiParameter("limit", int)],
+    )
+    def get(self, request: Request, public_id: str) -> Response:
+        pages = NewestLast()
+        page = pages.paginate_queryset(messages_of(find_conversation(public_id)), request, view=self)
+        return pages.get_paginated_response(serializers.MessageOut(page, many=True).data)
+
+    @extend_schema(
+        summary="Answer as the robot",
+        request=serializers.TextRequest,
+        responses={202: serializers.MessageOut},
+        parameters=[IDEMPOTENCY],
+    )
+    @once
+    def post(self, request: Request, public_id: str) -> Response:
+        conversation = find_conversation(public_id)
+        text = self.read(serializers.TextRequest, request.data)["text"]
+        assert isinstance(request.auth, ApiKey)
+        try:
+            message = operating.say(conversation, text, operator_id=request.auth.name)
+        except operating.NotTakenOver as error:
+            raise Conflict(str(error), code="not_taken_over") from error
+        except operating.TooLong as error:
+            raise ValidationError({"text": [str(error)]}) from error
+        return Response(serializers.MessageOut(message).data, status=status.HTTP_202_ACCEPTED)
+
+
+class TakeOverView(OperatingView):
+    @extend_schema(
+        summary="Give the conversation to people",
+        request=None,
+        responses=serializers.ConversationOut,
+        parameters=[IDEMPOTENCY],
+    )
+    @once
+    def post(self, request: Request, public_id: str) -> Response:
+        conversation = find_conversation(public_id)
+        ownership.take_over(conversation)
+        return Response(serializers.ConversationOut(conversation).data)
+
+
+class HandBackView(OperatingView):
+    @extend_schema(
+        summary="Give the conversation back to its robot",
+        request=None,
+        responses=serializers.ConversationOut,
+        parameters=[IDEMPOTENCY],
+    )
+    @once
+    def post(self, request: Request, public_id: str) -> Response:
+        conversation = find_conversation(public_id)
+        ownership.hand_back(conversation)
+        return Response(serializers.ConversationOut(conversation).data)
+
+
+class UsageView(View):
+    @extend_schema(
+        summary="What models took",
+        responses=serializers.UsageOut(many=True),
+        parameters=[
+            OpenApiParameter("from", OpenApiTypes.DATETIME, description="Default: 30 days before `to`."),
+            OpenApiParameter("to", OpenApiTypes.DATETIME, description="Default: now."),
+            OpenApiParameter("group_by", str, description="Any of robot, model, tier, with commas between."),
+        ],
+    )
+    def get(self, request: Request) -> Response:
+        asked = {"group_by": request.query_params.get("group_by", "")}
+        groups = self.read(serializers.UsageRequest, asked)["group_by"]
+        until = time_in(request.query_params, "to") or timezone.now()
+        since = time_in(request.query_params, "from") or until - USAGE_SPAN
+        rows = usage.summed(since=since, until=until, groups=groups)
+        return Response({"results": serializers.UsageOut(rows, many=True).data})
+
+
+def opened(session: Session) -> dict[str, Any]:
+    """The session with what the client SDK needs."""
+    login = sessions.login(session)
+    conversation = session.conversation
+    return {
+        **serializers.SessionOut(session).data,
+        "im": serializers.LoginOut(
+            {
+                "vendor": conversation.robot.account.vendor,
+                "app_id": login.app_id,
+                "user_id": conversation.peer_id,
+                "token": login.token,
+                "expires_at": login.expires_at,
+            }
+        ).data,
+    }
+
+
+def find_session(public_id: str) -> Session:
+    known = Session.objects.select_related("conversation__robot__account")
+    return get_object_or_404(known, public_id=public_id)
+
+
+def find_open_session(public_id: str) -> Session:
+    session = find_session(public_id)
+    if session.state != Session.State.OPEN:
+        raise Conflict(_("The session has ended."), code="session_ended")
+    return session
+
+
+def find_conversation(public_id: str) -> Conversation:
+    return get_object_or_404(Conversation.objects.select_related("robot__account"), public_id=public_id)
+
+
+def chosen(query: Any) -> QuerySet[Conversation]:
+    """The conversations that a list's parameters ask for.  Raises ValidationError."""
+    wanted = Conversation.objects.select_related("robot__account")
+    for name, field in (("user_id", "peer_id"), ("robot", "robot__user_id"), ("state", "owner")):
+        if value := query.get(name):
+            wanted = wanted.filter(**{field: value})
+    if query.get("state") and query["state"] not in Conversation.Owner.values:
+        known = ", ".join(Conversation.Owner.values)
+        raise ValidationError({"state": [_("There is %(known)s.") % {"known": known}]})
+    if since := time_in(query, "since"):
+        wanted = wanted.filter(last_message_at__gte=since)
+    return wanted
+
+
+def time_in(query: Any, name: str) -> Any:
+    """An ISO 8601 time among a list's parameters; one without a zone is in UTC."""
+    text = query.get(name)
+    if not text:
+        return None
+    try:
+        time = parse_datetime(text.replace(" ", "+"))  # a plus sign that nobody quoted
+    except ValueError:
+        time = None
+    if time is None:
+        raise ValidationError({name: [_("This is not a time such as 2026-11-21T08:00:00Z.")]})
+    return time if timezone.is_aware(time) else timezone.make_aware(time)
+
+
+def messages_of(conversation: Conversation) -> QuerySet[Message]:
+    turns = Turn.objects.select_related("model").prefetch_related(
+        Prefetch("messages", Message.objects.select_related("turn").filter(sender=Message.Sender.USER))
+    )
+    return conversation.messages.select_related("conversation").prefetch_related(Prefetch("turn", turns))
