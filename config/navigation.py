@@ -33,11 +33,14 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 item(_("Messages"), "chat_bubble", "conversations", "message"),
                 item(_("Callbacks"), "webhook", "conversations", "callback"),
                 item(_("Users with a tier"), "badge", "conversations", "enduser"),
+                item(_("Sessions"), "login", "conversations", "session"),
+                item(_("Ratings"), "star", "conversations", "rating"),
             ],
         },
         {
             "title": _("System"),
             "items": [
+                item(_("API keys"), "key", "conversations", "apikey"),
                 item(_("Jobs"), "pending_actions", "procrastinate", "procrastinatejob"),
                 item(_("Users"), "person", "auth", "user"),
                 item(_("Groups"), "group", "auth", "group"),

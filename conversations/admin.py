@@ -23,6 +23,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
+from rest_framework_api_key.models import APIKey
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     ChoicesDropdownFilter,
@@ -36,7 +37,18 @@ from unfold.paginator import InfinitePaginator
 from bots.models import VendorAccount
 from bots.theme import ModelAdmin, badge, moment
 from conversations import outages, receiving, reconciling, transcript
-from conversations.models import Callback, Conversation, EndUser, Message, ModelCall, Spend, Turn
+from conversations.models import (
+    ApiKey,
+    Callback,
+    Conversation,
+    EndUser,
+    Message,
+    ModelCall,
+    Rating,
+    Session,
+    Spend,
+    Turn,
+)
 
 PREVIEW_CHARACTERS = 120
 TURN_COLOURS = {
@@ -147,6 +159,66 @@ class EndUserAdmin(ModelAdmin):
     search_help_text = _("The beginning of a user's id.")
     autocomplete_fields = ("account", "tier")
     fields = ("account", "user_id", "tier")
+
+
+class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # as Django has it
+    scopes = forms.MultipleChoiceField(
+        label=_("scopes"),
+        choices=ApiKey.Scope.choices,
+        initial=[ApiKey.Scope.SESSIONS],
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("What the key may be used for."),
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = ("name", "scopes", "expiry_date", "revoked")
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ModelAdmin):
+    form = ApiKeyForm
+    list_display = ("name", "prefix", "scopes", "created", "expiry_date", "revoked")
+    search_fields = ("name", "prefix")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        is_over = isinstance(obj, ApiKey) and obj.revoked  # which cannot be undone
+        return ("name", "scopes", "expiry_date", "revoked") if is_over else ()
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
+        if change:
+            obj.save()
+            return
+        key = ApiKey.objects.assign_key(obj)
+        obj.save()
+        messages.warning(request, _("The key, shown this once: %(key)s") % {"key": key})
+
+
+@admin.register(Session)
+class SessionAdmin(HistoryAdmin):
+    list_display = ("public_id", "kind", "show_conversation", "state", "created_at", "ended_at")
+    list_select_related = ("conversation__robot",)
+    list_filter = (("state", ChoicesDropdownFilter),)
+    search_fields = ("public_id__exact", "conversation__peer_id__startswith")
+
+    @admin.display(description=_("conversation"))
+    def show_conversation(self, session: Session) -> SafeString:
+        return link_to_conversation(session.conversation)
+
+
+@admin.register(Rating)
+class RatingAdmin(HistoryAdmin):
+    list_display = ("score", "show_conversation", "comment", "created_at")
+    list_select_related = ("conversation__robot",)
+    list_filter = ("score",)
+
+    @admin.display(description=_("conversation"))
+    def show_conversation(self, rating: Rating) -> SafeString:
+        return link_to_conversation(rating.conversation)
+
+
+# The library's own, which opens nothing here.
+admin.site.unregister(APIKey)
 
 
 @admin.register(Conversation)

@@ -482,6 +482,8 @@ class Session(models.Model):
     )
     state = models.CharField(_("state"), max_length=8, choices=State, default=State.OPEN)
     metadata = models.JSONField(_("metadata"), default=dict, blank=True)
+    # Who only speaks by REST never logs in at the vendor, which then knows nobody to deliver an answer to.
+    is_admitted = models.BooleanField(_("made known to the vendor"), default=False)
     created_at = models.DateTimeField(_("opened"), default=timezone.now)
     ended_at = models.DateTimeField(_("ended"), null=True)
 

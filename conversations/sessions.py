@@ -51,8 +51,15 @@ def end(session: Session) -> None:
 
 
 def say(session: Session, text: str) -> Message:
-    """Let the user say it, by the same door as what vendors bring: stored, and answered."""
+    """Let the user say it, by the same door as what vendors bring: stored, and answered.
+
+    Raises VendorError where the vendor, which has to know the user, cannot be told.
+    """
     conversation = session.conversation
+    if not session.is_admitted:
+        vendor_for(conversation.robot.account).admit(conversation.peer_id)
+        session.is_admitted = True
+        session.save(update_fields=["is_admitted"])
     vendor_message_id = OWN_IDS + new_public_id()
     now = datetime.now(UTC)
     event = MessageReceived(

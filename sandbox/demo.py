@@ -11,6 +11,7 @@ import os
 import secrets
 import signal
 import socket
+import subprocess
 import sys
 import textwrap
 import time
@@ -61,6 +62,7 @@ class Keys:
     zego_callback_secret: str = field(default_factory=lambda: secrets.token_hex(16))
     easemob_secret: str = field(default_factory=lambda: secrets.token_hex(16))
     easemob_callback_secret: str = field(default_factory=lambda: secrets.token_hex(16))
+    api_key: str = ""  # made by Parley with the robots
     is_seeded: bool = False  # the robots were applied; they are the admin's now
 
     @classmethod
@@ -120,13 +122,13 @@ def zego(keys: Keys) -> DemoApp:
     return DemoApp(
         label="ZEGO ZIM",
         account="demo-zego",
-        robot="@RBT#ada",
+        robot="@RBT#zoe",
         settings={
             "vendor": "zego",
             "app_id": app_id,
             "server_secret": keys.zego_secret,
             "callback_secret": keys.zego_callback_secret,
-            "groups": readers("readers", "@RBT#ada"),
+            "groups": readers("readers", "@RBT#zoe"),
         },
         environment={
             "DEMO_ZEGO_APP": str(app_id),
@@ -141,7 +143,7 @@ def easemob(keys: Keys) -> DemoApp:
     return DemoApp(
         label="Easemob IM",
         account="demo-easemob",
-        robot="ada",
+        robot="eva",
         settings={
             "vendor": "easemob",
             "org_name": "demo",
@@ -149,7 +151,7 @@ def easemob(keys: Keys) -> DemoApp:
             "client_id": "demo-client",
             "client_secret": keys.easemob_secret,
             "callback_secret": keys.easemob_callback_secret,
-            "groups": readers("262000000000001", "ada"),
+            "groups": readers("262000000000001", "eva"),
         },
         environment={
             "DEMO_EASEMOB_SECRET": keys.easemob_secret,
@@ -236,6 +238,7 @@ class Demo:
         is_new = self._create_admin()
         if is_new or not self.keys.is_seeded:
             self._manage("apply", str(CONNECTIONS), str(ROBOTS))
+            self.keys.api_key = self._create_api_key()
             self.keys.is_seeded = True
             self.keys.save(self.keys_file)
 
@@ -250,6 +253,16 @@ class Demo:
                 raise
             return False
         return True
+
+    def _create_api_key(self) -> str:
+        """Not as one of our processes, which write what they print into a file."""
+        command = [sys.executable, "manage.py", "create_api_key", "demo", "--scope", "operate"]
+        made = subprocess.run(
+            command, cwd=ROOT, env=self._environment(), capture_output=True, text=True, check=False
+        )
+        if made.returncode:
+            raise DemoFailed(f"create_api_key failed: {made.stderr.strip()}")
+        return made.stdout.strip()
 
     def _manage(self, *arguments: str) -> None:
         command = self._run(f"manage.py {arguments[0]}", ["manage.py", *arguments])
@@ -303,6 +316,7 @@ class Demo:
         lines = [
             ("Chat page", f"{self.cloud_url}/", "write to the robots as a user, alone or in a group"),
             ("Admin", f"{self.web_url}/admin/", f"user {ADMIN}, password {self.keys.admin_password}"),
+            ("API", f"{self.web_url}/api/docs/", f"key {self.keys.api_key}"),
             ("Callbacks", "", ""),
             *(("", f"{self.web_url}/callbacks/{app.account}/", f"from {app.label}") for app in self.apps),
             ("Model", f"{self.model_url}/v1", f"{self.model_name}, key {self.keys.model_key}"),

@@ -180,6 +180,10 @@ class Vendor:
         """Create the robot at the vendor, or bring its profile up to date.  Repeatable."""
         raise NotImplementedError
 
+    def admit(self, user_id: str) -> None:
+        """Make a user of the app known at the vendor, as logging in does.  Repeatable."""
+        raise NotImplementedError
+
     def login(self, user_id: str) -> Login:
         """What the client SDK needs to log this user of the app in, for LOGIN_LIFETIME_S at most."""
         raise NotImplementedError

@@ -51,6 +51,10 @@ class Commands:
 
     # Robots: cloud.tencent.com/document/product/269/89991; profiles: tencentcloud.com product/1047
 
+    async def account_import(self, app: App, body: JSONDict) -> JSONDict:
+        app.users.add(text_of(body, "UserID", 40003))
+        return {}
+
     async def create_robot(self, app: App, body: JSONDict) -> JSONDict:
         user_id = text_of(body, "UserID", 10004)
         if not user_id.startswith(ROBOT_PREFIX) or len(user_id.encode()) > 32:
@@ -277,6 +281,7 @@ class Commands:
 type Handler = Callable[[Commands, App, JSONDict], Awaitable[JSONDict]]
 
 HANDLERS: dict[str, Handler] = {
+    "im_open_login_svc/account_import": Commands.account_import,
     "openim_robot_http_svc/create_robot": Commands.create_robot,
     "openim_robot_http_svc/delete_robot": Commands.delete_robot,
     "openim_robot_http_svc/get_all_robots": Commands.get_all_robots,

@@ -194,6 +194,13 @@ class Parley:
             "EventTime": now * 1000,
         }
 
+    def api(self, *scopes: str) -> httpx.Client:
+        """The REST API to a new key."""
+        wanted = (f"--scope={scope}" for scope in scopes)
+        key = self.run("create_api_key", "tests", *wanted).strip().splitlines()[-1]
+        headers = {"Authorization": f"Bearer {key}"}
+        return httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, trust_env=False, timeout=30)
+
     @cached_property
     def admin_password(self) -> str:
         """The password of ADMIN, who is made when it is first asked for."""

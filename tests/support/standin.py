@@ -137,6 +137,9 @@ class StandIn(Vendor):
     def register(self, robot: RobotProfile) -> None:
         self._do("register", lambda: self.cloud.registered.append(robot))
 
+    def admit(self, user_id: str) -> None:
+        self._do("admit", lambda: None)
+
     def login(self, user_id: str) -> Login:
         return Login(app_id=7, token=f"token-of-{user_id}", expires_at=START)
 

@@ -143,6 +143,10 @@ class Easemob(Vendor):
         if given := {name: value for name, value in profile.items() if value}:
             self._client.put_form(f"metadata/user/{robot.user_id}", given)
 
+    def admit(self, user_id: str) -> None:
+        """Asking for a token creates who is not there."""
+        self.login(user_id)
+
     def login(self, user_id: str) -> Login:
         """A user token (easemob_user_token.html).  The user is created if there is none."""
         request = {

@@ -110,6 +110,10 @@ class Tencent(Vendor):
                 raise
         self._set_profile(robot)
 
+    def admit(self, user_id: str) -> None:
+        """`account_import` (269/1608; not read for this: its one field is guessed)."""
+        self._client.call("im_open_login_svc/account_import", {"UserID": user_id})
+
     def login(self, user_id: str) -> Login:
         """A UserSig of the user (269/32688)."""
         now = int(self._now())

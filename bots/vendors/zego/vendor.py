@@ -90,6 +90,14 @@ class Zego(Vendor):
                 raise
             self._change_profile(user_info)
 
+    def admit(self, user_id: str) -> None:
+        """`UserRegister` (/zim-server/user/); that the user exists is success, as with robots (guessed)."""
+        try:
+            self._client.call("UserRegister", {"UserInfo": [{"UserId": user_id}]})
+        except VendorRefused as error:
+            if error.code != str(ROBOT_EXISTS):
+                raise
+
     def login(self, user_id: str) -> Login:
         now = int(self._now())
         token = token04(
