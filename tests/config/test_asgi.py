@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -52,12 +52,26 @@ def test_websockets_are_refused() -> None:
     assert sent == [{"type": "websocket.close"}]
 
 
-def test_startup_and_shutdown_are_confirmed() -> None:
+class QuietHeart:
+    """One that needs no database."""
+
+    beats: ClassVar[list[str]] = []
+
+    def start(self) -> None:
+        self.beats.append("start")
+
+    def stop(self) -> None:
+        self.beats.append("stop")
+
+
+def test_startup_and_shutdown_are_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asgi, "Heart", QuietHeart)
     events: list[Event] = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
 
     sent = talk(asgi.application, {"type": "lifespan"}, *events)
 
     assert [event["type"] for event in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert QuietHeart.beats == ["start", "stop"]
 
 
 def test_a_body_without_a_length_is_refused_rather_than_lost() -> None:
