@@ -2,7 +2,11 @@
 
 The clock is a GCRA without burst: it holds the moment at which the next call may leave, and a single
 statement moves it on.  A call that must leave *reserves* its slot, however far ahead; one that may be
-skipped only *tries* to get a slot now.
+skipped only *tries* to get a slot now.  So once last frames queue, nothing else gets in between.
+
+A vendor counts what arrives in a second, and of calls that left in step some take longer than others.
+Slots therefore lie SLACK_S wider apart, over a second, than the allowance says: as long as the times that
+calls take differ by less than this, no second sees one too many.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from django.db import connection
 
 from bots.models import VendorAccount
 
+SLACK_S: Final = 0.1
 TRY_HORIZON_S: Final = 0.1  # how far ahead a slot may lie for a call that may be skipped
 RESERVE_HORIZON_S: Final = 3600.0  # a queue longer than this is refused rather than joined
 
@@ -44,7 +49,7 @@ def _take_slot(
     parameters: dict[str, int | float | str] = {
         "account": account.pk,
         "call": call.value,
-        "interval": weight / account.allowance(call),
+        "interval": weight * (1 + SLACK_S) / account.allowance(call),
         "horizon": horizon_s,
     }
     with connection.cursor() as cursor:

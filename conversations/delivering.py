@@ -7,6 +7,7 @@ that only seemed dead cannot speak any more.
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -34,6 +35,7 @@ PATIENCE_S: Final = 30.0  # how long a call is tried again here, before the job 
 FIRST_PAUSE_S: Final = 0.2  # before the second try; it doubles up to:
 LONGEST_PAUSE_S: Final = 5.0
 FADED: Final = 2 / 3  # of the longest gap between two frames: the rest is for the way
+TRY_AGAIN_S: Final = 0.1, 0.4  # after a frame for which there was no room; drawn, so that all take turns
 CHECK_S: Final = 0.5  # how often a turn that waits for something else than a vendor looks whether it is ours
 
 SEND: Final = VendorAccount.Call.SEND
@@ -176,7 +178,7 @@ class Delivery:
         """Whether the account's allowance has room for a frame that may be skipped."""
         wait = pace.try_slot(self.account, EDIT) if time.monotonic() >= self._shows_again_at else None
         if wait is None:
-            self._next_frame_at = time.monotonic() + pace.TRY_HORIZON_S
+            self._next_frame_at = time.monotonic() + random.uniform(*TRY_AGAIN_S)  # noqa: S311
             return False
         pause(wait)
         return True

@@ -40,6 +40,7 @@ class Script:
     chunk_chars: int = 12
     chunk_delay_s: float = 0.0
     first_token_s: float = 0.0
+    ends_at: float = 0.0  # Unix time before which the last chunk is not sent: many answers then end at once
     keep_alive_s: float = 0.0  # a comment this often while the first token is waited for
 
     status: int = 200  # anything else: an error instead of an answer
@@ -220,9 +221,11 @@ class Telling:
                 return
             if number > 1 and self.script.chunk_delay_s:
                 await asyncio.sleep(self.script.chunk_delay_s)
+            is_last = number == len(pieces)
+            if is_last and self.script.ends_at:
+                await asyncio.sleep(max(0.0, self.script.ends_at - time.time()))
             self.asked.text += piece
             self.asked.chunks_sent = number
-            is_last = number == len(pieces)
             yield self._chunk({"content": piece}, is_last=is_last and self.usage == "last")
         await self._go_wrong(len(pieces))
 
