@@ -30,6 +30,7 @@ from bots.forms import (
     RobotForm,
     RuleForm,
     RuleFormSet,
+    WordListForm,
     account_form,
     clearable,
 )
@@ -47,14 +48,18 @@ from bots.models import (
     Rule,
     Tier,
     VendorAccount,
+    WordList,
+    WordListVersion,
 )
 from bots.persona_pages import PersonaPages
 from bots.preview import preview
+from bots.safety.findings import Side
 from bots.theme import ModelAdmin, StackedInline, TabularInline, badge, moment
 from bots.trying import TryPages
 from bots.validation import LIMITS
 from bots.vendors import VENDORS, vendor_choices, vendor_class
 from bots.vendors.base import Vendor
+from bots.wordlists import policies_with, upload_words, use_version
 
 BUDGET: Final[Any] = (
     _("Budget"),
@@ -400,6 +405,63 @@ class RouteAdmin(ConfigurationAdmin):
         return format_html('<a class="text-link" href="{}?route__id__exact={}">{}</a>', url, route.pk, count)
 
 
+class VersionInline(TabularInline):
+    model = WordListVersion
+    fk_name = "list"
+    fields = readonly_fields = ("number", "count", "uploaded_at", "uploaded_by")
+    extra = 0
+    can_delete = False
+    verbose_name_plural = _("Versions")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WordListVersion]:
+        versions: QuerySet[WordListVersion] = super().get_queryset(request)
+        return versions.defer("words")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(WordList)
+class WordListAdmin(ConfigurationAdmin):
+    form = WordListForm
+    list_display = ("slug", "show_version", "show_words")
+    search_fields = ("slug",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WordList]:
+        lists: QuerySet[WordList] = super().get_queryset(request)
+        return lists.select_related("current").defer("current__words")
+
+    def get_fieldsets(self, request: HttpRequest, obj: WordList | None = None) -> Any:
+        return ((None, {"fields": ["slug", "current", "upload"] if obj else ["slug", "upload"]}),)
+
+    def get_inlines(self, request: HttpRequest, obj: WordList | None) -> Any:
+        return [VersionInline] if obj else []
+
+    def save_model(self, request: HttpRequest, obj: WordList, form: Any, change: bool) -> None:
+        if words := form.cleaned_data.get("upload"):
+            upload_words(obj, words, by=request.user.get_username())
+        elif obj.current:
+            use_version(obj, obj.current)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Policies name lists by their slugs, so the database does not keep one that is still needed."""
+        told = _("%(object)s: in use by %(policies)s.")
+        needed = [
+            told % {"object": each, "policies": ", ".join(map(str, users))}
+            for each in objs
+            if (users := policies_with(each))
+        ]
+        return ([], {}, set(), needed) if needed else super().get_deleted_objects(objs, request)
+
+    @admin.display(description=_("version in use"))
+    def show_version(self, word_list: WordList) -> str:
+        return str(word_list.current.number) if word_list.current else "–"
+
+    @admin.display(description=_("words"))
+    def show_words(self, word_list: WordList) -> str:
+        return f"{word_list.current.count:,}" if word_list.current else "–"
+
+
 @admin.register(Policy)
 class PolicyAdmin(ConfigurationAdmin):
     form = PolicyForm
@@ -409,13 +471,13 @@ class PolicyAdmin(ConfigurationAdmin):
         (None, {"fields": ["slug", "handoff_words"]}),
         (
             _("What users write"),
-            {"fields": ["input_block_words", "input_block_patterns", "input_block_reply", "input_mask_pii",
-                        "input_max_chars"]},
+            {"fields": ["input_block_words", "input_word_lists", "input_block_patterns", "input_block_reply",
+                        "input_mask_pii", "input_max_chars"]},
         ),
         (
             _("What the robot says"),
-            {"fields": ["output_block_words", "output_block_patterns", "output_block_reply",
-                        "output_mask_pii"]},
+            {"fields": ["output_block_words", "output_word_lists", "output_block_patterns",
+                        "output_block_reply", "output_mask_pii"]},
         ),
     )  # fmt: skip
 
@@ -425,11 +487,11 @@ class PolicyAdmin(ConfigurationAdmin):
 
     @admin.display(description=_("what users write"))
     def show_input(self, policy: Policy) -> str:
-        return summary(policy.input_block_words, policy.input_block_patterns, policy.input_mask_pii)
+        return summary(policy, "input")
 
     @admin.display(description=_("what the robot says"))
     def show_output(self, policy: Policy) -> str:
-        return summary(policy.output_block_words, policy.output_block_patterns, policy.output_mask_pii)
+        return summary(policy, "output")
 
     @admin.display(description=_("robots"), ordering="robot_count")
     def show_robots(self, policy: Policy) -> SafeString:
@@ -440,16 +502,18 @@ class PolicyAdmin(ConfigurationAdmin):
         )
 
 
-def summary(words: list[str], patterns: list[str], masks: bool) -> str:
+def summary(policy: Policy, side: Side) -> str:
     """What one side of a policy does, in a line."""
-    parts = [
-        ngettext("%(count)d word", "%(count)d words", len(words)) % {"count": len(words)} if words else "",
-        ngettext("%(count)d pattern", "%(count)d patterns", len(patterns)) % {"count": len(patterns)}
-        if patterns
-        else "",
-        gettext("personal data masked") if masks else "",
-    ]
-    return ", ".join(part for part in parts if part) or "–"
+    words, patterns = (len(getattr(policy, f"{side}_block_{kind}")) for kind in ("words", "patterns"))
+    parts: list[str] = []
+    if words:
+        parts.append(ngettext("%(count)d word", "%(count)d words", words) % {"count": words})
+    parts += getattr(policy, f"{side}_word_lists")
+    if patterns:
+        parts.append(ngettext("%(count)d pattern", "%(count)d patterns", patterns) % {"count": patterns})
+    if getattr(policy, f"{side}_mask_pii"):
+        parts.append(gettext("personal data masked"))
+    return ", ".join(parts) or "–"
 
 
 @admin.register(Tier)

@@ -14,6 +14,7 @@ from unfold.forms import PaginationInlineFormSet
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminFileFieldWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
@@ -24,10 +25,21 @@ from unfold.widgets import (
 
 from bots.configuration.saving import RuleDraft
 from bots.events import CONTENT_KINDS, JSONDict
-from bots.models import Intent, LanguageModel, Policy, Robot, Rule, Tier, VendorAccount
+from bots.models import (
+    Intent,
+    LanguageModel,
+    Policy,
+    Robot,
+    Rule,
+    Tier,
+    VendorAccount,
+    WordList,
+    WordListVersion,
+)
 from bots.validation import CONDITIONS, LIMITS
 from bots.vendors.base import Vendor
 from bots.vendors.config import is_required, is_secret
+from bots.wordlists import read_words
 
 CONFIG: Final = "config_"  # begins the names of fields for a vendor's settings
 CLEAR: Final = "clear_"  # begins the names of fields that delete a stored secret
@@ -253,7 +265,45 @@ def lines_field(name: str) -> LinesField:
     return LinesField(label=capfirst(field.verbose_name), help_text=field.help_text)
 
 
+def list_field(name: str) -> forms.MultipleChoiceField:
+    field: Any = Policy._meta.get_field(name)
+    return forms.MultipleChoiceField(
+        label=capfirst(field.verbose_name),
+        help_text=field.help_text,
+        choices=lambda: [(slug, slug) for slug in WordList.objects.values_list("slug", flat=True)],
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        required=False,
+    )
+
+
+class WordListForm(forms.ModelForm):  # type: ignore[type-arg]
+    upload = forms.FileField(
+        label=_("Upload"),
+        required=False,
+        widget=UnfoldAdminFileFieldWidget,
+        help_text=_(
+            "A text file, one word to a line, UTF-8 or GB 18030. It becomes the next version, in use at once."
+        ),
+    )
+
+    class Meta:
+        model = WordList
+        fields = "__all__"  # noqa: DJ007 -- the admin's fieldsets say which
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["upload"].required = self.instance.pk is None
+        if isinstance(current := self.fields.get("current"), forms.ModelChoiceField):
+            current.queryset = WordListVersion.objects.filter(list=self.instance.pk).defer("words")
+
+    def clean_upload(self) -> list[str] | None:
+        upload = self.cleaned_data.get("upload")
+        return read_words(upload.read()) if upload else None
+
+
 class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
+    input_word_lists = list_field("input_word_lists")
+    output_word_lists = list_field("output_word_lists")
     input_block_words = lines_field("input_block_words")
     input_block_patterns = lines_field("input_block_patterns")
     output_block_words = lines_field("output_block_words")

@@ -396,6 +396,47 @@ class RuleModel(models.Model):
         return str(self.model)
 
 
+class WordList(models.Model):
+    """Words for policies, uploaded as a file.  Every upload is a version; one of them is in use."""
+
+    slug = models.SlugField(_("slug"), unique=True, help_text=SLUG_HELP)
+    current = models.ForeignKey(
+        "WordListVersion", models.SET_NULL, null=True, blank=True, related_name="+",
+        verbose_name=_("version in use"), help_text=_("Choose an earlier one to go back to it."),
+    )  # fmt: skip
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("word list")
+        verbose_name_plural = _("word lists")
+        ordering: ClassVar = ["slug"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class WordListVersion(models.Model):
+    """A word list as it was uploaded.  Never changed."""
+
+    list = models.ForeignKey(WordList, models.CASCADE, related_name="versions", verbose_name=_("word list"))
+    number = models.PositiveIntegerField(_("number"))
+    words = models.TextField(_("words"))  # one to a line
+    count = models.PositiveIntegerField(_("words"))
+    uploaded_by = models.CharField(_("uploaded by"), max_length=150, blank=True)
+    uploaded_at = models.DateTimeField(_("uploaded"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("version of a word list")
+        verbose_name_plural = _("versions of a word list")
+        ordering: ClassVar = ["list", "-number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["list", "number"], name="a_number_once_per_word_list")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.count}"
+
+
 class Policy(models.Model):
     """What users may write to a robot, and what it may say."""
 
@@ -406,6 +447,9 @@ class Policy(models.Model):
         blank=True,
         validators=[validation.check_words],
         help_text=WORDS_HELP,
+    )
+    input_word_lists = models.JSONField(
+        _("word lists"), default=list, blank=True, help_text=_("Their words are blocked too.")
     )
     input_block_patterns = models.JSONField(
         _("blocked patterns"),
@@ -443,6 +487,9 @@ class Policy(models.Model):
         validators=[validation.check_words],
         help_text=WORDS_HELP,
     )
+    output_word_lists = models.JSONField(
+        _("word lists"), default=list, blank=True, help_text=_("Their words are blocked too.")
+    )
     output_block_patterns = models.JSONField(
         _("blocked patterns"),
         default=list,
@@ -477,6 +524,16 @@ class Policy(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    def clean(self) -> None:
+        problems = {
+            name: _("There is no word list %(slug)s.") % {"slug": slug}
+            for name in ("input_word_lists", "output_word_lists")
+            for slug in getattr(self, name)
+            if not WordList.objects.filter(slug=slug).exists()
+        }
+        if problems:
+            raise ValidationError(problems)
 
 
 class Tier(Budget):

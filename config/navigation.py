@@ -19,6 +19,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 item(_("Language models"), "neurology", "bots", "languagemodel"),
                 item(_("Routes"), "alt_route", "bots", "route"),
                 item(_("Policies"), "shield", "bots", "policy"),
+                item(_("Word lists"), "list_alt", "bots", "wordlist"),
                 item(_("Intents"), "psychology_alt", "bots", "intent"),
                 item(_("Tiers"), "workspace_premium", "bots", "tier"),
             ],

@@ -20,7 +20,18 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.fields import SkipField
 
 from bots.configuration.saving import RuleDraft, rules_of, save_account, save_model, save_robot, save_route
-from bots.models import Intent, LanguageModel, Policy, Price, Robot, Route, Rule, Tier, VendorAccount
+from bots.models import (
+    Intent,
+    LanguageModel,
+    Policy,
+    Price,
+    Robot,
+    Route,
+    Rule,
+    Tier,
+    VendorAccount,
+    WordList,
+)
 from bots.safety.patterns import problem_with_pattern
 from bots.safety.words import problem_with_word
 from bots.validation import check_condition
@@ -333,7 +344,18 @@ class TextList(serializers.ListField):
         super().__init__(child=serializers.CharField(validators=[check]), required=False, **options)
 
 
+class ListName(serializers.CharField):
+    """The slug of a word list that is in the database: lists are uploaded, not written into the file."""
+
+    def to_internal_value(self, data: Any) -> str:
+        slug = super().to_internal_value(data)
+        if not WordList.objects.filter(slug=slug).exists():
+            raise ValidationError(_("there is no word list %(slug)s; upload it first") % {"slug": slug})
+        return slug
+
+
 class InputSection(Section):
+    word_lists = serializers.ListField(child=ListName(), source="input_word_lists", required=False)
     block_words = TextList(problem_with_word, source="input_block_words")
     block_patterns = TextList(problem_with_pattern, source="input_block_patterns")
     block_reply = serializers.CharField(source="input_block_reply", required=False)
@@ -344,10 +366,13 @@ class InputSection(Section):
 
     class Meta:
         model = Policy
-        fields: ClassVar = ["block_words", "block_patterns", "block_reply", "mask_pii", "max_chars"]
+        fields: ClassVar = [
+            "block_words", "word_lists", "block_patterns", "block_reply", "mask_pii", "max_chars",
+        ]  # fmt: skip
 
 
 class OutputSection(Section):
+    word_lists = serializers.ListField(child=ListName(), source="output_word_lists", required=False)
     block_words = TextList(problem_with_word, source="output_block_words")
     block_patterns = TextList(problem_with_pattern, source="output_block_patterns")
     block_reply = serializers.CharField(source="output_block_reply", required=False)
@@ -355,7 +380,7 @@ class OutputSection(Section):
 
     class Meta:
         model = Policy
-        fields: ClassVar = ["block_words", "block_patterns", "block_reply", "mask_pii"]
+        fields: ClassVar = ["block_words", "word_lists", "block_patterns", "block_reply", "mask_pii"]
 
 
 class PolicySection(ObjectSection):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
-from bots.models import Policy
+from bots.models import Policy, WordList, WordListVersion
 from bots.safety.findings import Blocked, Finding
 from bots.safety.patterns import Patterns, patterns_of
 from bots.safety.streams import PatternFilter, StreamFilter, WordFilter
@@ -51,17 +52,40 @@ class Screen:
     def of(cls, policy: Policy) -> Screen:
         return cls(
             input=Rules(
-                words=Words(findings_of(policy.input_block_words, "block_words")),
+                words=words_of(policy.input_block_words, policy.input_word_lists),
                 patterns=patterns_of(policy.input_block_patterns, "block_patterns"),
                 max_chars=policy.input_max_chars,
             ),
             output=Rules(
-                words=Words(findings_of(policy.output_block_words, "block_words")),
+                words=words_of(policy.output_block_words, policy.output_word_lists),
                 patterns=patterns_of(policy.output_block_patterns, "block_patterns"),
             ),
             # "Is there a human?" is a call for one; "That is inhuman" is not.
             handoff=Words(findings_of(policy.handoff_words, "handoff_words"), are_whole=True),
         )
+
+
+# Those in use, so that a policy that changed otherwise, and other policies, need not build them again.
+_built: WeakValueDictionary[tuple[object, ...], Words] = WeakValueDictionary()
+
+
+def words_of(own: list[str], lists: list[str]) -> Words:
+    """A policy's own words, and those of the lists it names."""
+    current = WordList.objects.filter(slug__in=lists).values("current")
+    versions = WordListVersion.objects.filter(pk__in=current).select_related("list")
+    names = {version.pk: f"{version.list}, version {version.number}" for version in versions.defer("words")}
+    key = (*own, *names)
+    words = _built.get(key)
+    if words is None:
+        words = _built[key] = Words(all_findings(own, names))
+    return words
+
+
+def all_findings(own: list[str], names: dict[int, str]) -> dict[str, Finding]:
+    findings = findings_of(own, "block_words")
+    for pk, words in WordListVersion.objects.filter(pk__in=names).values_list("pk", "words"):
+        findings |= findings_of(words.splitlines(), names[pk])
+    return findings
 
 
 class Screens:

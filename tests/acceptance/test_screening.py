@@ -146,6 +146,21 @@ def test_a_user_who_asks_for_people_gets_no_robot(screened: Parley, sandbox: San
     assert "handed off" in screened.conversation_page(alice)
 
 
+def test_an_uploaded_list_holds_from_the_next_turn_on(screened: Parley, sandbox: Sandbox) -> None:
+    upload = {"upload": ("fruit.txt", "durian\n榴莲\n")}
+    client = screened.admin.client
+    sent = {"slug": "fruit", "csrfmiddlewaretoken": client.cookies["csrftoken"]}
+    assert client.post("/admin/bots/wordlist/add/", data=sent, files=upload).status_code == 200
+
+    screened.apply(policies=[policy(input={"word_lists": ["fruit"]})])
+    alice = user(screened)
+    alice.write("要榴蓮")
+    alice.wait_until(lambda said: standing(said) == [NOT_HERE])
+
+    assert "fruit, version 1" in screened.conversation_page(alice)
+    screened.apply(policies=[policy()])
+
+
 def test_a_change_is_noticed_at_once(screened: Parley, sandbox: Sandbox) -> None:
     alice = user(screened)
     alice.write("A pineapple, please")

@@ -345,6 +345,8 @@ words: []
          "policies[0].input.max_chars: Ensure this value is greater than or equal to 1."),
         ("policies: [{slug: p, input: {block_reply: ''}}]",
          "policies[0].input.block_reply: This field may not be blank."),
+        ("policies: [{slug: p, input: {word_lists: [none]}}]",
+         "policies[0].input.word_lists[0]: there is no word list none; upload it first"),
         ("policies: [{slug: p, output: {max_chars: 5}}]", "policies[0].output.max_chars: unknown key"),
         ("agent_templates: []", "agent_templates: not supported yet"),
         ("accounts: [{slug: z, vendor: other}]", "accounts[0].vendor: must be one of: paper"),
