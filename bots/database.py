@@ -17,3 +17,11 @@ def release_connection() -> None:
         raise TransactionManagementError("the connection cannot be given back inside a transaction")
     if not connection.in_atomic_block:
         connection.close()
+
+
+def drop_broken_connections() -> None:
+    """Close this thread's connection, and those that wait in the pool in vain: after a restart of the
+    database that is all of them, and another try would only get the next."""
+    connection.close()
+    if pool := connection.pool:  # type: ignore[attr-defined]
+        pool.check()

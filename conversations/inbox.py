@@ -15,6 +15,7 @@ import structlog
 from django.db import DatabaseError, DataError, IntegrityError, connection
 
 from bots.clients import find_account, recall_account, vendor_for
+from bots.database import drop_broken_connections
 from bots.errors import CallbackError, CallbackMalformed, CallbackRejected
 from bots.models import VendorAccount
 from bots.vendors.base import Answer, IncomingCallback
@@ -87,7 +88,7 @@ def take_in(batch: list[Delivery]) -> None:
     try:
         store([arrival for arrival, _, _ in opened])
     except DatabaseError:
-        connection.close()  # which this thread keeps, and which may have broken
+        drop_broken_connections()  # this thread keeps its own
         # One callback that the database refuses must not take the others with it.
         for each in opened:
             _store_alone(*each)
@@ -145,7 +146,7 @@ def _find_account(slug: str) -> VendorAccount | None:
     try:
         return find_account(slug)
     except DatabaseError:
-        connection.close()
+        drop_broken_connections()
         return find_account(slug)
 
 
