@@ -568,7 +568,7 @@ class RobotAdmin(PersonaPages, ConfigurationAdmin):
                     "persona",
                     "show_personas",
                     ("route", "policy"),
-                    ("history_messages", "history_tokens"),
+                    ("history_messages", "history_tokens", "history_block"),
                 ]
             },
         ),

@@ -579,7 +579,13 @@ class Robot(Budget):
     persona = models.TextField(
         _("persona"),
         blank=True,
-        help_text=_("Who the robot is and how it speaks: the model's system prompt."),
+        validators=[validation.check_persona],
+        help_text=_(
+            "Who the robot is and how it speaks: the model's system prompt. {robot}, {user_id}, {group_id}, "
+            "{tier}, {date}, {weekday} and {hour} stand for what they are when a model is asked. Whatever "
+            "changes within a conversation is best put at the end: providers charge less for the part of a "
+            "prompt that is the same as in the turn before, up to the first difference."
+        ),
     )
     # The one that has this text; None until the robot is first stored by `save_robot`.
     persona_version = models.ForeignKey(
@@ -633,6 +639,15 @@ class Robot(Budget):
     )
     history_tokens = models.PositiveIntegerField(
         _("history, tokens"), default=4000, help_text=_("How long those may be together.")
+    )
+    history_block = models.PositiveIntegerField(
+        _("history, block"),
+        default=10,
+        validators=[MinValueValidator(1)],
+        help_text=_(
+            "How many of the oldest messages are left out at once when there are too many. One by one, no "
+            "prompt would begin as the one before, and providers would charge each in full."
+        ),
     )
     enabled = models.BooleanField(_("enabled"), default=True)
     registered_at = models.DateTimeField(_("registered"), null=True, editable=False)

@@ -13,6 +13,7 @@ from typing import Any, Final
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+from bots import variables
 from bots.events import CONTENT_KINDS, JSONDict
 from bots.llms.base import LanguageModelClient
 from bots.safety.patterns import problem_with_pattern
@@ -142,6 +143,15 @@ def check_words(words: Any) -> None:
 def check_patterns(patterns: Any) -> None:
     """Raises ValidationError unless these are regular expressions that can be looked for."""
     check_texts(patterns, problem_with_pattern)
+
+
+def check_persona(text: str) -> None:
+    """Raises ValidationError on names in braces that stand for nothing."""
+    unknown = [f"{{{name}}}" for name in variables.unknown_in(text)]
+    if unknown:
+        reason = _("unknown variable %(unknown)s; known: %(known)s. Doubled braces are no variable.")
+        known = ", ".join(f"{{{name}}}" for name in variables.KNOWN)
+        raise ValidationError(reason % {"unknown": ", ".join(unknown), "known": known})
 
 
 def check_texts(texts: Any, reason_against: Callable[[str], str]) -> None:

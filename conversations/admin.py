@@ -330,6 +330,7 @@ class TurnAdmin(HistoryAdmin):
                     "show_model",
                     "show_persona",
                     "show_choice",
+                    "show_plan",
                     "finish_reason",
                     "show_tokens",
                     "show_cost",
@@ -379,6 +380,10 @@ class TurnAdmin(HistoryAdmin):
     @admin.display(description=_("why that one"))
     def show_choice(self, turn: Turn) -> str:
         return transcript.why(turn) or "–"
+
+    @admin.display(description=_("what the model was shown"))
+    def show_plan(self, turn: Turn) -> str:
+        return "; ".join(transcript.plan_of(turn)) or "–"
 
     @admin.display(description=_("state"))
     def show_state(self, turn: Turn) -> SafeString:

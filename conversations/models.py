@@ -200,6 +200,8 @@ class Turn(models.Model):
     )  # fmt: skip
     # Which rule named the models, and by what: see `Decision.reasons` in `bots.routing`.
     choice = models.JSONField(_("choice of models"), null=True)
+    # How much of what it was shown, and what was left out: the plan of `conversations.context`.
+    context = models.JSONField(_("context"), null=True)
     reply = models.TextField(_("reply"), blank=True)  # whole, from the moment the model is done
     # What screening found in its messages and its reply (bots.safety.findings); None: nothing.
     screening = models.JSONField(_("screening"), null=True)
@@ -253,6 +255,29 @@ class Turn(models.Model):
             return ()
         questions = self.messages.filter(sender=Message.Sender.USER).order_by("happened_at", "order", "id")
         return tuple(dict.fromkeys(questions.values_list("sender_id", flat=True)))
+
+
+class Fold(models.Model):
+    """How far a conversation was folded once: its messages up to one are shown to models no longer."""
+
+    conversation = models.ForeignKey(
+        Conversation, models.CASCADE, related_name="folds", verbose_name=_("conversation")
+    )
+    until = models.BigIntegerField(_("until"))  # the last such message's id
+    # All up to there.
+    messages = models.PositiveIntegerField(_("messages"))
+    tokens = models.PositiveIntegerField(_("tokens"))
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("fold")
+        verbose_name_plural = _("folds")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["conversation", "until"], name="one_fold_per_place")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.conversation_id} ≤ {self.until}"
 
 
 class ModelCall(models.Model):

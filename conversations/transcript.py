@@ -109,6 +109,23 @@ def noted(words: list[str]) -> str:
     return f" ({', '.join(words)})" if words else ""
 
 
+def plan_of(turn: Turn) -> list[str]:
+    """What the model was shown for the turn, and what was left out."""
+    names = {
+        "asked": _("asked"),
+        "kept": _("history"),
+        "dropped": _("left out"),
+    }
+    parts = [(label, (turn.context or {}).get(key)) for key, label in names.items()]
+    return [
+        f"{label}: "
+        + _("%(messages)s messages, ≈ %(tokens)s tokens")
+        % {"messages": part["messages"], "tokens": part["tokens"]}
+        for label, part in parts
+        if part and part["messages"]
+    ]
+
+
 def timings(turn: Turn) -> list[tuple[str, float]]:
     """How long the parts of a turn took, in seconds, as far as they are over."""
     spans = (

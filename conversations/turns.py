@@ -106,8 +106,8 @@ def begin(turn: Turn) -> None:
         end(turn, Turn.State.HANDED_OFF, f"the user asked for people: {word}")
     else:
         turn.state, turn.epoch, turn.started_at = Turn.State.THINKING, conversation.epoch, timezone.now()
-        turn.tier, turn.persona_id = users.tier_of(conversation), conversation.robot.persona_version_id
-        turn.save(update_fields=["state", "epoch", "started_at", "tier", "persona"])
+        turn.tier = users.tier_of(conversation)
+        turn.save(update_fields=["state", "epoch", "started_at", "tier"])
 
 
 def wait_for_end_of_burst(conversation_id: int) -> None:
@@ -225,9 +225,10 @@ def think(turn: Turn, speaker: Speaker) -> str:
 def ask(turn: Turn, speaker: Speaker, screening: Screening) -> str:
     """The whole reply, stored.  Where a model fails another goes on.  Raises NoModelAnswered, OverLimit,
     Withheld."""
-    prompt = context.prompt_for(turn)
+    shown = context.show(turn)
     decision = choosing.choose(turn)
-    update(turn, choice=decision.reasons)
+    persona_id = turn.conversation.robot.persona_version_id
+    update(turn, persona_id=persona_id, context=shown.plan, choice=decision.reasons)
     choices = health.soonest_first(decision.models)
     failures: list[ModelError] = []
     for model in choices:
@@ -235,7 +236,7 @@ def ask(turn: Turn, speaker: Speaker, screening: Screening) -> str:
         try:
             wait(turn, health.admit(model))
             capacity.claim(turn, model, patience_s=model.first_token_s if is_last else 0)
-            return listen(turn, model, prompt, speaker, screening)
+            return listen(turn, model, shown.prompt, speaker, screening)
         except ModelError as error:
             log.warning("model failed", model=model.slug, error=str(error))
             failures.append(error)

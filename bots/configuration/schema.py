@@ -425,10 +425,11 @@ class ReplySection(Section):
 class HistorySection(Section):
     messages = serializers.IntegerField(source="history_messages", min_value=0, required=False)
     tokens = serializers.IntegerField(source="history_tokens", min_value=0, required=False)
+    block = serializers.IntegerField(source="history_block", min_value=1, required=False)
 
     class Meta:
         model = Robot
-        fields: ClassVar = ["messages", "tokens"]
+        fields: ClassVar = ["messages", "tokens", "block"]
 
 
 class RobotSection(ObjectSection):

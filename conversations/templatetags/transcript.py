@@ -4,7 +4,7 @@ from django import template
 from django.utils.translation import gettext as _
 
 from conversations.models import Message, Turn
-from conversations.transcript import amount, calls_of, link_of, masked, timings, tokens, why
+from conversations.transcript import amount, calls_of, link_of, masked, plan_of, timings, tokens, why
 
 register = template.Library()
 register.filter("timings", timings)
@@ -13,6 +13,7 @@ register.filter("why", why)
 register.filter("tokens", tokens)
 register.filter("link", link_of)
 register.filter("amount", amount)
+register.filter("plan", plan_of)
 register.filter("masked", masked)
 
 COLOURS = {

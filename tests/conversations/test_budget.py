@@ -404,7 +404,7 @@ def test_what_was_said_over_the_limit_is_no_history(robot: Robot, model: Languag
     turn = turns.take(pk)
 
     assert turn is not None
-    assert "Enough" not in str(context.prompt_for(turn))
+    assert "Enough" not in str(context.show(turn).prompt)
 
 
 def test_a_crowd_on_one_limit_goes_over_by_no_more_than_the_calls_that_run(

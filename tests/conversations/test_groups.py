@@ -41,7 +41,7 @@ def jobs() -> int:
 
 def in_prompt(turn: Turn) -> list[str]:
     """What the model is shown of what was said."""
-    return [line.content for line in context.prompt_for(turn).messages if line.role != "system"]
+    return [line.content for line in context.show(turn).prompt.messages if line.role != "system"]
 
 
 def test_mention_is_answered_in_the_group_to_who_asked(hear: Hear, cloud: Cloud) -> None:
@@ -81,7 +81,7 @@ def test_model_learns_how_to_read_a_group(hear: Hear) -> None:
     turn = turns.take(Conversation.objects.get().pk)
 
     assert turn is not None
-    system = context.prompt_for(turn).messages[0].content
+    system = context.show(turn).prompt.messages[0].content
     assert system.startswith("You are Ada.\n\nThis is a group chat, in which you are Ada.")
 
 

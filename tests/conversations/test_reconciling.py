@@ -111,7 +111,7 @@ def test_what_is_too_old_is_recorded_only(robot: Robot, conversation: Conversati
     turn = turns.take(conversation.pk)
     assert turn is not None
     assert [message.vendor_message_id for message in turn.messages.all()] == ["2"]
-    shown = [message.content for message in context.prompt_for(turn).messages]
+    shown = [message.content for message in context.show(turn).prompt.messages]
     assert "message 1" in shown[1]  # behind the persona
 
 

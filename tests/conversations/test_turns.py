@@ -83,7 +83,7 @@ def test_history_is_shown_to_the_model(hear: Hear, cloud: Cloud) -> None:
     turns.answer(hear("again", id_="2").pk)
 
     turn = Turn.objects.order_by("id")[1]
-    prompt = context.prompt_for(turn)
+    prompt = context.show(turn).prompt
     assert [(line.role, line.content) for line in prompt.messages] == [
         ("system", "You are Ada."),
         ("user", "hello"),
@@ -378,7 +378,7 @@ def test_error_nobody_foresaw_ends_the_turn_after_some_attempts(
     hear: Hear, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conversation = hear("hello")
-    monkeypatch.setattr(context, "prompt_for", lambda turn: dict[str, str]()["missing"])
+    monkeypatch.setattr(context, "show", lambda turn: dict[str, str]()["missing"])
     for _ in range(turns.MAX_CRASHES - 1):
         with pytest.raises(KeyError):
             turns.answer(conversation.pk)
@@ -450,7 +450,7 @@ def test_answer_stands_behind_its_question_within_one_second(hear: Hear, robot: 
     Message.objects.filter(sender=Message.Sender.ROBOT).update(order=0)
     turns.answer(hear("two", id_="2").pk)
 
-    prompt = context.prompt_for(Turn.objects.order_by("id")[1])
+    prompt = context.show(Turn.objects.order_by("id")[1]).prompt
 
     assert [line.content for line in prompt.messages[1:]] == ["one", "You said: one", "two"]
 
