@@ -8,7 +8,7 @@ help:
 	@echo "make demo    Parley with a simulated chat cloud: PORT=8000; CHECK=1 asks the robots and ends"
 	@echo "make test    the whole test suite: ARGS=tests/config picks some"
 	@echo "make setup   .venv with all that Parley runs on"
-	@echo "make lint    format, rules, types, migrations, translations"
+	@echo "make lint    format, rules, types, migrations, translations, the vendors' table"
 	@echo "make format  puts the code in form"
 	@echo "make bench   the benchmark table"
 	@echo "make lock    requirements*.txt anew from requirements*.in"
@@ -32,6 +32,7 @@ lint:
 	$(BIN)/mypy .
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python bin/check_translations.py
+	$(BIN)/python bin/check_vendors.py
 
 format:
 	@bin/setup dev
