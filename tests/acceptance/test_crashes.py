@@ -25,6 +25,14 @@ WHERE datname = current_database() AND pid != pg_backend_pid()
 """
 
 
+# Whether the whole answer to a user is stored, and not yet delivered.
+KEPT = """
+SELECT turn.state = 'speaking' AND turn.reply <> '' FROM conversations_turn AS turn
+  JOIN conversations_conversation AS conversation ON conversation.id = turn.conversation_id
+ WHERE conversation.peer_id = %s
+"""
+
+
 class Scene:
     """Users whose turns are each brought to another moment, where they stay until the worker is killed."""
 
@@ -100,8 +108,8 @@ class Scene:
 
     def while_the_last_edit_waits(self) -> None:
         """The cloud takes one edit a second, and the first has just been made."""
-        self.begin("while the last edit waits", chunk_chars=150, chunk_delay_s=0.2)
-        self.wait_for_end_of_model("while the last edit waits")
+        user = self.begin("while the last edit waits", chunk_chars=150, chunk_delay_s=0.2)
+        eventually(lambda: self.parley.installation.query(KEPT, user.id) == [(True,)])
 
     def wait_for_end_of_model(self, moment: str) -> None:
         eventually(lambda: [each["outcome"] for each in asked(self.sandbox, moment)] == ["finished"])
