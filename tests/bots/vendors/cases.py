@@ -26,7 +26,9 @@ class VendorCase(ABC):
     address_setting: str  # the key of `settings` that holds the API's address
     robot_id: str
     message: str  # a recorded body of a user's text …
-    same_message: tuple[str, ...]  # … bodies that tell of it again
+    same_message: tuple[str, ...]  # … bodies that tell of it again …
+    same_words: tuple[str, ...]  # … those of them that say it in the same words, whatever their shape
+    own_reply: str = "own_reply"  # a body of the robot's own message
     repeat: str  # … and the same delivery, repeated
     unknown: str  # a body of an event that Parley does not know
     ill_typed: str  # a body of a known event with a field missing
@@ -38,6 +40,11 @@ class VendorCase(ABC):
     @abstractmethod
     def headers(self, body: bytes, *, signed_at: datetime, secret: str | None) -> dict[str, str]:
         """Likewise its headers, names in lower case."""
+
+    def for_other_app(self) -> IncomingCallback:
+        """The recorded text as another app of the vendor gets it.  Where nothing but the secret tells apps
+        apart: with another secret."""
+        return self.callback(secret="another")
 
     def signed(self, body: bytes, *, signed_at: datetime, secret: str | None) -> bytes:
         """Likewise its body, for a vendor whose signature stands there."""
@@ -79,6 +86,10 @@ class VendorCase(ABC):
     @property
     def folder(self) -> Path:
         return Path(__file__).parent / self.name
+
+    def recorded_names(self, *, is_malformed: bool) -> list[str]:
+        names = sorted(path.stem for path in self.folder.glob("*.json"))
+        return [name for name in names if name.startswith("malformed__") is is_malformed]
 
     def recorded(self, name: str) -> bytes:
         return (self.folder / f"{name}.json").read_bytes()

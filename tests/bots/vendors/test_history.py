@@ -40,12 +40,6 @@ NOBODY: Final = "http://127.0.0.1:1/"  # callbacks that are sent here are lost, 
 AGES_AGO: Final = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox.start() as sandbox:
-        yield sandbox
-
-
 @pytest.fixture(params=[TencentApp, ZegoApp, EasemobApp], ids=lambda kind: kind.vendor)
 def app(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[App]:
     yield sandbox.register_app_of(request.param, callback_url=NOBODY, callback_retries=0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bots.errors import EditingUnavailable, MessageGone, VendorBusy, VendorRefused, VendorUnreachable
+from bots.errors import EditingUnavailable, MessageGone, VendorRefused
 from bots.events import Address, OutgoingMessage, RobotProfile
 from bots.keys import new_key
 from bots.vendors.config import read_config
@@ -16,12 +16,6 @@ from sandbox.driver import Group, Sandbox, ZegoApp
 from tests.bots.vendors.cases import closing
 
 ADA = RobotProfile(user_id="@RBT#ada", nickname="Ada", avatar_url="https://example.org/ada.png")
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox.start() as sandbox:
-        yield sandbox
 
 
 @pytest.fixture
@@ -47,13 +41,6 @@ def message(text: str, **fields: Any) -> OutgoingMessage:
     return OutgoingMessage(**{**defaults, "is_finished": False, **fields}, text=text)
 
 
-def test_robot_is_registered_again_and_again(zego: Zego, app: ZegoApp) -> None:
-    zego.register(RobotProfile(user_id=ADA.user_id, nickname="Ada Lovelace"))
-
-    (robot,) = app.robots()
-    assert (robot["user_id"], robot["nickname"]) == ("@RBT#ada", "Ada Lovelace")
-
-
 def test_answer_that_grows(zego: Zego, app: ZegoApp) -> None:
     first = message("")
     receipt = zego.send(first)
@@ -64,27 +51,6 @@ def test_answer_that_grows(zego: Zego, app: ZegoApp) -> None:
     (reply,) = app.replies("alice", ADA.user_id)
     assert [frame.text for frame in reply.frames] == ["…", "Hello", "Hello, 世界 😀"]
     assert [frame.is_finished for frame in reply.frames] == [False, False, True]
-
-
-def test_message_whose_answer_was_lost_is_found(zego: Zego, sandbox: Sandbox) -> None:
-    sandbox.faults(api={"commands": ["SendPeerMessage"], "fail_after": 1.0, "how": ["cut"]})
-    lost, unsent = message("lost"), message("unsent")
-    with pytest.raises(VendorUnreachable):
-        zego.send(lost)
-
-    assert zego.find_sent(lost) is not None
-    assert zego.find_sent(unsent) is None
-
-
-def test_message_behind_many_others_is_found(zego: Zego, app: ZegoApp) -> None:
-    sent = message("early")
-    receipt = zego.send(sent)
-    for number in range(120):
-        app.send("alice", ADA.user_id, f"and {number}")
-    found = zego.find_sent(sent)
-
-    assert found is not None
-    assert found.vendor_message_id == receipt.vendor_message_id
 
 
 def test_recalled_message_is_gone(zego: Zego, app: ZegoApp) -> None:
@@ -107,22 +73,6 @@ def test_plan_without_editing(zego: Zego, app: ZegoApp) -> None:
         zego.edit(message("Hello", vendor_message_id=receipt.vendor_message_id))
 
 
-def test_rate_limit_is_busy(zego: Zego, app: ZegoApp) -> None:
-    app.change(rate_per_s=1)
-
-    with pytest.raises(VendorBusy):
-        list(map(zego.send, map(message, ("quick", "quicker", "quickest"))))
-
-
-def test_longest_text_is_taken(zego: Zego, app: ZegoApp) -> None:
-    text = "中" * 666
-    assert zego.fits(text, is_stream=False)
-    assert not zego.fits(text + "中", is_stream=False)
-    zego.send(message(text, is_finished=True))
-
-    assert app.replies("alice", ADA.user_id)[0].text == text
-
-
 @pytest.fixture
 def group(zego: Zego, app: ZegoApp) -> Group:
     return app.group("alice", "bob", ADA.user_id)
@@ -139,28 +89,6 @@ def test_answer_that_grows_in_a_group(zego: Zego, group: Group) -> None:
 
     (reply,) = group.replies(ADA.user_id)
     assert [(frame.text, frame.is_finished) for frame in reply.frames] == [("…", False), ("Hello", True)]
-
-
-def test_message_in_a_group_is_found_behind_many_others(zego: Zego, group: Group) -> None:
-    sent = in_group(group, "early")
-    receipt = zego.send(sent)
-    for number in range(110):
-        group.send("bob", f"and {number}")
-    found = zego.find_sent(sent)
-
-    assert found is not None
-    assert found.vendor_message_id == receipt.vendor_message_id
-    assert zego.find_sent(in_group(group, "never")) is None
-
-
-def test_recall_in_a_group(zego: Zego, group: Group) -> None:
-    sent = in_group(group, "oops")
-    receipt = zego.send(sent)
-    recalled = in_group(group, "oops", key=sent.key, vendor_message_id=receipt.vendor_message_id)
-    zego.recall(recalled)
-    zego.recall(recalled)
-
-    assert group.replies(ADA.user_id) == []
 
 
 def test_robot_that_is_not_in_the_group(zego: Zego, app: ZegoApp) -> None:

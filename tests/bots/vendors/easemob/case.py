@@ -46,6 +46,7 @@ class EasemobCase(VendorCase):
         "text__named_by_call_id",
         "text__upper_case",
     )
+    same_words = same_message
     repeat = "text__repeated"
     unknown = "login"
     ill_typed = "malformed__without_id"

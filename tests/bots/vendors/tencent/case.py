@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 
 from bots.events import JSONDict
+from bots.vendors.base import IncomingCallback
 from tests.bots.vendors.cases import VendorCase
 from tests.bots.vendors.cloud import Reply
 
@@ -33,7 +35,15 @@ class TencentCase(VendorCase):
     address_setting = "api_base"
     robot_id = "@RBT#001"
     message = "text"
-    same_message = ("text__repeated", "text__after_send")
+    same_message = (
+        "text__repeated",
+        "text__after_send",
+        "text__older_fields",
+        "text__event_time_as_text",
+        "text__online_only",
+    )
+    same_words = same_message
+    own_reply = "after_send__own_reply"
     repeat = "text__repeated"
     unknown = "unknown_command"
     ill_typed = "malformed__without_key"
@@ -52,6 +62,10 @@ class TencentCase(VendorCase):
             sign = hashlib.sha256(f"{secret}{request_time}".encode()).hexdigest()
             query |= {"RequestTime": request_time, "Sign": sign}
         return query
+
+    def for_other_app(self) -> IncomingCallback:
+        ours = self.callback()
+        return replace(ours, query={**ours.query, "SdkAppid": "1400000001"})
 
     def headers(self, body: bytes, *, signed_at: datetime, secret: str | None) -> dict[str, str]:
         return {"content-type": "application/json"}

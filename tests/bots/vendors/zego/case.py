@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 
 from bots.events import JSONDict
+from bots.vendors.base import IncomingCallback
 from tests.bots.vendors.cases import VendorCase
 from tests.bots.vendors.cloud import Reply
 
@@ -34,7 +36,14 @@ class ZegoCase(VendorCase):
     address_setting = "zim_api_base"
     robot_id = "@RBT#001"
     message = "text"
-    same_message = ("text__repeated", "text__edited", "bot_msg")
+    same_message = (
+        "text__repeated",
+        "text__edited",
+        "text__source_client",
+        "text__numbers_as_text",
+        "bot_msg",
+    )
+    same_words = ("text__repeated", "text__source_client", "text__numbers_as_text", "bot_msg")
     repeat = "text__repeated"
     unknown = "unknown_event"
     ill_typed = "malformed__without_id"
@@ -52,6 +61,10 @@ class ZegoCase(VendorCase):
 
     def query(self, body: bytes, *, signed_at: datetime, secret: str | None) -> dict[str, str]:
         return {}
+
+    def for_other_app(self) -> IncomingCallback:
+        ours = self.callback()
+        return replace(ours, body=json.dumps({**ours.json, "appid": "1234567891"}).encode())
 
     def headers(self, body: bytes, *, signed_at: datetime, secret: str | None) -> dict[str, str]:
         return {"content-type": "application/json"}
