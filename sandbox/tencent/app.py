@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from sandbox.vendor import BadRequest
-from sandbox.world import Group, JSONDict, Robot
+from sandbox.world import Group, JSONDict, Pair, Robot
 
 ROBOT_PREFIX = "@RBT#"
 BOT_CALLBACK = "Bot.OnC2CMessage"
@@ -33,6 +33,7 @@ class AppSettings:
     callback_retry_interval_s: float = 1.0
     rate_per_s: int = 200  # for each command; trtc.io/document/34419
     max_robots: int = 20
+    friends_only: bool = False  # sendmsg between strangers is refused
     stream_gap_s: float = 15.0  # cloud.tencent.com/document/product/269/128596
 
     @classmethod
@@ -64,6 +65,7 @@ class App:
     robots: dict[str, Robot] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     users: set[str] = field(default_factory=set)  # accounts that have logged in or were written to
+    friends: set[Pair] = field(default_factory=set)
     signatures: dict[str, str] = field(default_factory=dict)  # SelfSignature by account
     streams: dict[str, Stream] = field(default_factory=dict)  # by StreamMsgID
     calls_in_second: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -105,11 +107,13 @@ class App:
             for robot in self.robots.values()
         ]
         groups = [asdict(group) for group in self.groups.values()]
-        return {"robots": robots, "users": sorted(self.users), "groups": groups}
+        friends = sorted(sorted(pair) for pair in self.friends)
+        return {"robots": robots, "users": sorted(self.users), "groups": groups, "friends": friends}
 
     def restore(self, state: JSONDict) -> None:
         self.robots = {robot["user_id"]: Robot(**robot) for robot in state.get("robots", [])}
         self.users = set(state.get("users", []))
+        self.friends = {frozenset(pair) for pair in state.get("friends", [])}
         self.groups = {group["id"]: Group(**group) for group in state.get("groups", [])}
 
 

@@ -16,14 +16,14 @@ from starlette.routing import BaseRoute, Route
 
 from sandbox.courier import Courier
 from sandbox.failing import fail
-from sandbox.tencent import chatbot, commands, groups, streams, usersig
+from sandbox.tencent import chatbot, commands, friends, groups, streams, usersig
 from sandbox.tencent.app import ROBOT_PREFIX, App, AppSettings
 from sandbox.tencent.commands import Commands, Refused
 from sandbox.vendor import BadRequest, VendorCloud
 from sandbox.world import Frame, Group, JSONDict, Message, Pair, Rendered, Robot, World
 
 MAX_ACCOUNT_BYTES = 32
-HANDLERS = commands.HANDLERS | groups.HANDLERS | streams.HANDLERS
+HANDLERS = commands.HANDLERS | friends.HANDLERS | groups.HANDLERS | streams.HANDLERS
 
 
 class Tencent(VendorCloud):

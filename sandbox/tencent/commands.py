@@ -121,6 +121,9 @@ class Commands:
             raise Refused(90008, f"From_Account {sender} is unknown")
         if not app.knows(recipient):
             raise Refused(90012, f"To_Account {recipient} is unknown")
+        # REST is documented to skip this check; which apps have it all the same is not known.
+        if app.settings.friends_only and frozenset((sender, recipient)) not in app.friends:
+            raise Refused(20009, "sender and receiver are no friends")
         checksum = zlib.crc32(json.dumps(content, sort_keys=True).encode())
         if repeat := self._repeat(app, sender, recipient, sequence, number, checksum):
             return repeat.answer

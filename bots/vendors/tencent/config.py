@@ -51,6 +51,17 @@ class TencentConfig:
             ),
         },
     )
+    befriend: Literal["never", "when_refused", "first_message"] = field(
+        default="when_refused",
+        metadata={
+            "label": _("Make robot and user friends"),
+            "help": _(
+                "when_refused: where the app lets none but friends write to each other and has refused an "
+                "answer. first_message: before a robot's first message, so that it is among the user's "
+                "contacts. never: not at all."
+            ),
+        },
+    )
     api_base: str = field(
         default="https://console.tim.qq.com",
         metadata={

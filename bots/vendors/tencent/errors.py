@@ -27,6 +27,10 @@ NOT_ADMIN: Final = Meaning(VendorRefused, "admin_user_id is not an administrator
 NO_ACCOUNT: Final = Meaning(VendorRefused, "the sender or the receiver does not exist at Tencent")
 APP_STOPPED: Final = Meaning(VendorRefused, "the app is stopped or its package has expired")
 NOT_ALLOWED: Final = Meaning(VendorRefused, "the app's rules do not allow it")
+NOT_FRIENDS: Final = Meaning(
+    VendorRefused, "the app lets none but friends write to each other: see the account's befriend"
+)
+BLOCKLISTED: Final = Meaning(VendorRefused, "one of the two has blocked the other")
 MUTED: Final = Meaning(VendorRefused, "the sender is muted")
 BLOCKED: Final = Meaning(VendorRefused, "rejected by Tencent's content moderation")
 TOO_LONG: Final = Meaning(VendorRefused, "the message is too long for Tencent")
@@ -64,7 +68,8 @@ MEANINGS: Final[dict[int, Meaning]] = {
     **dict.fromkeys((20001, 20003), NO_ACCOUNT),
     **dict.fromkeys((20002, 20004, 20005), INTERNAL),  # 20002 also stands for a ticket of Tencent's own
     20006: VETOED,
-    **dict.fromkeys((20007, 20009, 20010, 20011), NOT_ALLOWED),
+    20007: BLOCKLISTED,
+    **dict.fromkeys((20009, 20010, 20011), NOT_FRIENDS),
     20012: MUTED,
     20016: Meaning(VendorRefused, "it is too late to recall the message"),
     **dict.fromkeys((20022, 20023, 20026), GONE),
@@ -95,6 +100,20 @@ MEANINGS: Final[dict[int, Meaning]] = {
     40003: NO_ACCOUNT,
     40004: NOT_ADMIN,
     40006: INTERNAL,
+    # friend_add (269/1643); of 30009 and 30012 no meaning is known
+    **dict.fromkeys((30001, 30005), Meaning(VendorRefused, "Tencent does not accept this friend request")),
+    30002: Meaning(VendorRefused, "sdk_app_id is wrong"),
+    30003: NO_ACCOUNT,
+    30004: NOT_ADMIN,
+    **dict.fromkeys((30006, 30007), INTERNAL),
+    30008: Meaning(VendorBusy, "the list of friends is being changed by another call", 0.3),
+    30010: Meaning(VendorRefused, "the robot has as many friends as it may have"),
+    30014: Meaning(VendorRefused, "the user has as many friends as anybody may have"),
+    30015: Meaning(VendorRefused, "the two are friends already"),
+    **dict.fromkeys((30515, 30525), BLOCKLISTED),
+    30516: Meaning(VendorRefused, "the user takes no friends"),
+    30539: Meaning(VendorRefused, "the user has to confirm the friend first"),
+    30540: SLOW_DOWN,
 }
 
 

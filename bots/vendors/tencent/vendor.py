@@ -37,6 +37,7 @@ from bots.vendors.reading import Fields, read_each
 from bots.vendors.tencent import callbacks, history, protocol, stream
 from bots.vendors.tencent.client import TencentClient
 from bots.vendors.tencent.config import TencentConfig
+from bots.vendors.tencent.friends import Friends
 from bots.vendors.tencent.usersig import user_sig
 
 HISTORY_PAGE: Final = 100  # messages; a page of 13 KB holds fewer
@@ -71,6 +72,7 @@ class Tencent(Vendor):
     ) -> None:
         super().__init__(config, session, now)
         self._client = TencentClient(config, self.session, timeout_s=self.timeout_s, now=now)
+        self._friends = Friends(self._client, self._fields)
         self._streams = config.transport == "stream"
         if self._streams:
             self.starts_empty = False  # or it would end by itself while a model thinks
@@ -123,12 +125,16 @@ class Tencent(Vendor):
         return Login(app_id=config.sdk_app_id, token=token, expires_at=expires_at)
 
     def send(self, message: OutgoingMessage) -> Receipt:
-        if self._streams and message.is_stream:
-            # Clients that show streams have nothing for the plugin's way to tell of a failure.
-            return self._send(replace(message, is_stream=False)) if message.is_error else self._begin(message)
-        return self._send(message)
+        return self._friends.send(message, self._send)
 
     def _send(self, message: OutgoingMessage) -> Receipt:
+        if self._streams and message.is_stream:
+            # Clients that show streams have nothing for the plugin's way to tell of a failure.
+            whole = replace(message, is_stream=False)
+            return self._send_whole(whole) if message.is_error else self._begin(message)
+        return self._send_whole(message)
+
+    def _send_whole(self, message: OutgoingMessage) -> Receipt:
         command = protocol.SEND[message.conversation.kind]
         answer = self._fields(self._client.call(command, protocol.send_request(message)))
         if dropped := answer.text("MsgDropReason", ""):  # by the group's limit of messages a second

@@ -107,3 +107,23 @@ def test_stream_that_pauses_too_long_has_ended(streaming: Tencent, app: TencentA
 
     with pytest.raises(MessageEnded):
         streaming.edit(replace(sent, text="Hello you", shown="Hello", frame=1))
+
+
+def test_strangers_become_friends_where_the_app_wants_it(tencent: Tencent, app: TencentApp) -> None:
+    app.change(friends_only=True)
+
+    tencent.send(message("Hello", is_finished=True))
+
+    (reply,) = app.replies("alice", ADA.user_id)
+    assert reply.text == "Hello"
+
+
+def test_strangers_stay_strangers(app: TencentApp) -> None:
+    app.change(friends_only=True)
+    config = read_config(TencentConfig, app.config() | {"befriend": "never"})
+    with closing(Tencent(config)) as vendor:
+        vendor.register(ADA)
+        app.send("alice", ADA.user_id, "hello")
+
+        with pytest.raises(VendorRefused, match="befriend"):
+            vendor.send(message("Hello", is_finished=True))
