@@ -31,7 +31,7 @@ MAX_BODY_BYTES: Final = 32 * 1024 * 1024  # a hundred times the longest answer; 
 MAX_ERROR_BYTES: Final = 65_536
 ERROR_BODY_S: Final = 2.0  # the status says that it failed; the reason is worth waiting this long
 LAST_WORDS_S: Final = 3.0  # after `finish_reason`: usage and [DONE] follow at once, or never
-LONGEST_REST_S: Final = 0.25  # so late may the end of an answer, or of a connection, be noticed
+LONGEST_REST_S: Final = 0.4  # so late may the end of an answer, or of a connection, be noticed
 DRAIN_S: Final = 0.05  # after [DONE]: the end of the body, which makes the connection fit for others
 
 HEADERS: Final = {
