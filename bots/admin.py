@@ -554,7 +554,7 @@ class RobotAdmin(PersonaPages, ConfigurationAdmin):
     )
     list_select_related = ("account", "route")
     search_fields = ("user_id", "nickname")
-    autocomplete_fields = ("account", "route", "policy", "default_tier")
+    autocomplete_fields = ("account", "route", "policy", "default_tier", "summary_model")
     readonly_fields = ("show_personas", "show_registration", "registered_at", "registration_error")
     actions = ("register_selected",)
     actions_submit_line = ("register_this",)
@@ -569,6 +569,7 @@ class RobotAdmin(PersonaPages, ConfigurationAdmin):
                     "show_personas",
                     ("route", "policy"),
                     ("history_messages", "history_tokens", "history_block"),
+                    ("history_summaries", "summary_model"),
                 ]
             },
         ),

@@ -649,6 +649,18 @@ class Robot(Budget):
             "prompt would begin as the one before, and providers would charge each in full."
         ),
     )
+    history_summaries = models.BooleanField(
+        _("summaries"),
+        default=True,
+        help_text=_(
+            "What is left out is summed up in the background, a call to a model for each block, and shown "
+            "in short. It is paid for like an answer."
+        ),
+    )
+    summary_model = models.ForeignKey(
+        LanguageModel, models.PROTECT, null=True, blank=True, related_name="+",
+        verbose_name=_("model for summaries"), help_text=_("Empty: the cheapest of the route."),
+    )  # fmt: skip
     enabled = models.BooleanField(_("enabled"), default=True)
     registered_at = models.DateTimeField(_("registered"), null=True, editable=False)
     registration_error = models.TextField(_("registration error"), blank=True, editable=False)

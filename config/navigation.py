@@ -30,6 +30,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 item(_("Conversations"), "forum", "conversations", "conversation"),
                 item(_("Turns"), "cycle", "conversations", "turn"),
                 item(_("Model calls"), "network_intelligence", "conversations", "modelcall"),
+                item(_("Summaries"), "compress", "conversations", "fold"),
                 item(_("Spending"), "payments", "conversations", "spend"),
                 item(_("Messages"), "chat_bubble", "conversations", "message"),
                 item(_("Callbacks"), "webhook", "conversations", "callback"),

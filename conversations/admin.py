@@ -42,6 +42,7 @@ from conversations.models import (
     Callback,
     Conversation,
     EndUser,
+    Fold,
     Message,
     ModelCall,
     Rating,
@@ -301,6 +302,7 @@ def transcript_context(request: HttpRequest, conversation: Conversation) -> dict
         "is_earlier_page": is_earlier_page,
         "robot_url": reverse("admin:bots_robot_change", args=[conversation.robot_id]),
         "messages_url": f"{reverse('admin:conversations_message_changelist')}?{only}",
+        "folds_url": f"{reverse('admin:conversations_fold_changelist')}?{only}",
         "turns_url": f"{reverse('admin:conversations_turn_changelist')}?{only}",
     }
 
@@ -433,11 +435,42 @@ class TurnAdmin(HistoryAdmin):
         return link_to_messages(said)
 
 
+@admin.register(Fold)
+class FoldAdmin(HistoryAdmin):
+    list_display = ("show_time", "show_conversation", "messages", "told_messages", "show_summary")
+    list_defer = ("summary",)
+    list_filter = (("conversation__robot", AutocompleteSelectFilter), ("created_at", TimeFilter))
+    search_fields = ("conversation__peer_id__startswith", "conversation__public_id__exact")
+    search_help_text = _("The beginning of a user's id, or the id of a conversation.")
+    fieldsets = (
+        (None, {"fields": ["show_conversation", "created_at", "messages", "tokens"]}),
+        (_("Summary"), {"fields": ["summary", "told_messages", "told_tokens"]}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Fold]:
+        folds: QuerySet[Fold] = super().get_queryset(request)
+        return folds.select_related("conversation__robot").annotate(
+            preview=Left("summary", PREVIEW_CHARACTERS)
+        )
+
+    @admin.display(description=_("created"))
+    def show_time(self, fold: Fold) -> SafeString:
+        return unbroken(moment(fold.created_at))
+
+    @admin.display(description=_("conversation"))
+    def show_conversation(self, fold: Fold) -> SafeString:
+        return link_to_conversation(fold.conversation)
+
+    @admin.display(description=_("summary"))
+    def show_summary(self, fold: Any) -> str:
+        return str(fold.preview) or "–"
+
+
 @admin.register(ModelCall)
 class ModelCallAdmin(HistoryAdmin):
     list_display = (
-        "show_time", "model", "show_outcome", "show_turn", "show_tokens", "show_cost", "show_first_token",
-        "show_total", "show_error",
+        "show_time", "model", "purpose", "show_outcome", "show_turn", "show_tokens", "show_cost",
+        "show_first_token", "show_total", "show_error",
     )  # fmt: skip
     list_defer = ("error",)
     list_filter = (
@@ -447,7 +480,20 @@ class ModelCallAdmin(HistoryAdmin):
         ("started_at", TimeFilter),
     )
     fieldsets = (
-        (None, {"fields": ["show_turn", "attempt", "model", "show_outcome", "error", "finish_reason"]}),
+        (
+            None,
+            {
+                "fields": [
+                    "show_turn",
+                    "attempt",
+                    "model",
+                    "purpose",
+                    "show_outcome",
+                    "error",
+                    "finish_reason",
+                ]
+            },
+        ),
         (_("Usage"), {"fields": ["show_tokens", "show_cost"]}),
         (_("Times"), {"fields": ["started_at", "first_token_at", "ended_at"]}),
     )

@@ -37,12 +37,17 @@ UNCHARGED: Final = (ModelBusy, ModelRefused, ModelUnreachable)
 
 
 @contextmanager
-def recorded(turn: Turn, model: LanguageModel, stream: ReplyStream) -> Iterator[ModelCall]:
+def recorded(
+    turn: Turn,
+    model: LanguageModel,
+    stream: ReplyStream,
+    purpose: ModelCall.Purpose = ModelCall.Purpose.ANSWER,
+) -> Iterator[ModelCall]:
     """Inside, the model may be asked; what that took is stored in the end, however it ends.
 
     Raises OverLimit.
     """
-    call = begin(turn, model, stream)
+    call = begin(turn, model, stream, purpose)
     try:
         yield call
     except Exception as error:
@@ -56,12 +61,12 @@ def recorded(turn: Turn, model: LanguageModel, stream: ReplyStream) -> Iterator[
         settle(call, stream, stream.usage)
 
 
-def begin(turn: Turn, model: LanguageModel, stream: ReplyStream) -> ModelCall:
+def begin(turn: Turn, model: LanguageModel, stream: ReplyStream, purpose: ModelCall.Purpose) -> ModelCall:
     """A call that is about to be made, stored, with what it will probably take reserved.
 
     Raises OverLimit.
     """
-    call = ModelCall(turn=turn, attempt=turn.attempt, model=model)
+    call = ModelCall(turn=turn, attempt=turn.attempt, model=model, purpose=purpose)
     call.currency = call.price.currency
     call.save()
     try:

@@ -11,7 +11,7 @@ from bots.errors import ModelBusy
 from bots.models import LanguageModel
 from conversations.delivering import owned, pause
 from conversations.errors import Superseded
-from conversations.models import Turn
+from conversations.models import ModelCall, Turn
 
 CHECK_S: Final = 0.5  # how often a turn that waits for its place looks again
 
@@ -36,8 +36,23 @@ def _take_place(turn: Turn, model: LanguageModel) -> bool:
     with transaction.atomic():
         # Workers that want a place of this model count one after another.
         LanguageModel.objects.select_for_update(no_key=True).only("pk").get(pk=model.pk)
-        taken = Turn.objects.filter(model=model, state__in=Turn.RUNNING).exclude(pk=turn.pk).count()
-        return taken < model.max_concurrency and _note(turn, model)
+        turns = Turn.objects.filter(model=model, state__in=Turn.RUNNING).exclude(pk=turn.pk)
+        return turns.count() + summaries_by(model) < model.max_concurrency and _note(turn, model)
+
+
+def check_spare(model: LanguageModel) -> None:
+    """Raises ModelBusy unless the model has a place to spare for what nobody waits for."""
+    if model.max_concurrency is None:
+        return
+    turns = Turn.objects.filter(model=model, state__in=Turn.RUNNING)
+    if turns.count() + summaries_by(model) >= model.max_concurrency:
+        raise ModelBusy("no place to spare", party=model.slug, code="max_concurrency")
+
+
+def summaries_by(model: LanguageModel) -> int:
+    """How many it is making now."""
+    calls = ModelCall.objects.filter(outcome=ModelCall.Outcome.RUNNING, purpose=ModelCall.Purpose.SUMMARY)
+    return calls.filter(model=model).count()
 
 
 def _note(turn: Turn, model: LanguageModel) -> bool:

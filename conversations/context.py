@@ -3,7 +3,7 @@
 Providers keep a prompt from one turn to the next, at a fraction of price and time, as far as it stays the
 same from its beginning.  So history is not trimmed turn by turn: it grows until it is over a limit, and then
 a block of its oldest messages is folded away at once.  How far that went is stored, so that the next prompt
-begins where this one did.
+begins where this one did.  A summary stands in place of what was folded, once there is one (`summaries`).
 
 Three queries for a turn: its questions, the last fold, the messages since.  One more where a block is folded.
 """
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final, Self
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from bots import variables
@@ -23,9 +24,9 @@ from bots.llms.base import ChatMessage, Prompt
 from bots.llms.tokens import estimate_tokens
 from bots.models import Robot
 from conversations.models import Conversation, Fold, Message, Turn
-from conversations.wording import IN_GROUP, as_chat, speech_in, with_images
+from conversations.wording import IN_GROUP, as_chat, speech_in, with_images, with_summary
 
-MOST_READ: Final = 500  # messages beyond the limit: what is older was said long before anything was folded
+MOST_READ: Final = 1000  # messages: of more, said before anything was folded, the oldest are forgotten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,9 @@ class Size:
     def __add__(self, other: Size) -> Size:
         return Size(self.messages + other.messages, self.tokens + other.tokens)
 
+    def __sub__(self, other: Size) -> Size:
+        return Size(max(self.messages - other.messages, 0), max(self.tokens - other.tokens, 0))
+
     def fits(self, limit: Size) -> bool:
         return self.messages <= limit.messages and self.tokens <= limit.tokens
 
@@ -68,22 +72,42 @@ class Size:
 NOTHING: Final = Size(0, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is known of a conversation before a turn."""
+
+    fold: Fold | None
+    lines: list[Line]  # what was said since the fold
+    cut: Size = NOTHING  # of what could not be folded, but is over the limit
+    summary: str = ""  # of what was folded
+
+    def plan(self) -> JSONDict:
+        folded = Size(self.fold.messages, self.fold.tokens) if self.fold else NOTHING
+        told = Size(self.fold.told_messages, self.fold.told_tokens) if self.fold and self.summary else NOTHING
+        return {
+            "kept": Size.of(self.lines).as_json(),
+            "summarised": {**told.as_json(), "summary_tokens": estimate_tokens(self.summary)},
+            "dropped": (folded - told + self.cut).as_json(),
+            "is_behind": bool(self.fold and self.fold.told_until < self.fold.until),
+        }
+
+
 def show(turn: Turn) -> Shown:
     """All that the model is shown for this turn."""
     conversation = turn.conversation
     asked = turn.messages.filter(sender=Message.Sender.USER).order_by("happened_at", "order", "id")
     questions = lines_of(asked, conversation)
-    dropped, history = remembered(turn, before=min((line.message.pk for line in questions), default=0))
+    memory = remembered(turn, before=min((line.message.pk for line in questions), default=0))
     about = about_robot(turn)
     system = [ChatMessage(role="system", content=about)] if about else []
-    said = [line.message for line in (*history, *questions)]
-    chat = with_images(as_chat(said, speech_in(conversation)), [line.message for line in questions])
+    said = [line.message for line in (*memory.lines, *questions)]
+    chat = with_summary(as_chat(said, speech_in(conversation)), memory.summary)
+    chat = with_images(chat, [line.message for line in questions])
     return Shown(
         prompt=Prompt(messages=(*system, *chat), user=conversation.public_id),
         plan={
             "system": {"tokens": estimate_tokens(about)},
-            "dropped": dropped.as_json(),
-            "kept": Size.of(history).as_json(),
+            **memory.plan(),
             "asked": Size.of(questions).as_json(),
             "limit": limit_of(conversation.robot).as_json(),
         },
@@ -114,34 +138,54 @@ def values_for(turn: Turn) -> dict[str, str]:
     }
 
 
-def remembered(turn: Turn, *, before: int) -> tuple[Size, list[Line]]:
-    """How much of the conversation is left out, and what was said since, within the robot's limits.
+def remembered(turn: Turn, *, before: int) -> Memory:
+    """What is known of the conversation, within the robot's limits.
 
     `before` is the id of the first message that is yet to be answered: nothing from there on is folded.
     """
-    conversation, limit = turn.conversation, limit_of(turn.conversation.robot)
-    if not (limit.messages and limit.tokens):
-        return NOTHING, []
-    fold = conversation.folds.order_by("-until").first()
+    conversation, robot = turn.conversation, turn.conversation.robot
+    if not has_memory(robot):
+        return Memory(None, [])
+    fold = last_fold(conversation)
     lines = lines_of(earlier_messages(turn, after=fold.until if fold else 0), conversation)
-    if not Size.of(lines).fits(limit):
-        count = block_of(lines, room_after_fold(conversation.robot), before=before)
-        if count:
-            fold = fold_away(conversation, fold, lines[:count])
-            lines = lines[count:]
-    kept = within(lines, limit)
-    folded = Size(fold.messages, fold.tokens) if fold else NOTHING
-    return folded + Size.of(lines[: -len(kept) or None]), kept
+    if count := overflow(robot, fold, lines, before=before):
+        fold = fold_away(conversation, fold, lines[:count])
+        lines = lines[count:]
+    summary = summary_for(robot, fold)
+    kept = within(lines, limit_of(robot, summary))
+    return Memory(fold, kept, cut=Size.of(lines) - Size.of(kept), summary=summary)
 
 
-def limit_of(robot: Robot) -> Size:
-    return Size(robot.history_messages, robot.history_tokens)
+def has_memory(robot: Robot) -> bool:
+    return bool(robot.history_messages and robot.history_tokens)
 
 
-def room_after_fold(robot: Robot) -> Size:
+def last_fold(conversation: Conversation) -> Fold | None:
+    return conversation.folds.order_by("-until").first()
+
+
+def overflow(robot: Robot, fold: Fold | None, lines: Sequence[Line], *, before: int) -> int:
+    """How many lines are to be folded, as all of them are over the robot's limits; 0 if they are not."""
+    summary = summary_for(robot, fold)
+    if Size.of(lines).fits(limit_of(robot, summary)):
+        return 0
+    return block_of(lines, room_after_fold(robot, summary), before=before)
+
+
+def summary_for(robot: Robot, fold: Fold | None) -> str:
+    """What is shown of what was folded; nothing that would take more than half of the robot's limit."""
+    summary = fold.summary if fold and robot.history_summaries else ""
+    return summary if 2 * estimate_tokens(summary) <= robot.history_tokens else ""
+
+
+def limit_of(robot: Robot, summary: str = "") -> Size:
+    return Size(robot.history_messages, robot.history_tokens - estimate_tokens(summary))
+
+
+def room_after_fold(robot: Robot, summary: str) -> Size:
     """What may be left when a block is folded: so much that another block's worth has room."""
     left = max(robot.history_messages - robot.history_block, 0)
-    return Size(left, robot.history_tokens * left // robot.history_messages)
+    return Size(left, limit_of(robot, summary).tokens * left // robot.history_messages)
 
 
 def earlier_messages(turn: Turn, *, after: int) -> list[Message]:
@@ -149,19 +193,26 @@ def earlier_messages(turn: Turn, *, after: int) -> list[Message]:
 
     What was written while this turn was running belongs to the next one.
     """
-    conversation = turn.conversation
-    messages = (
-        conversation.messages.filter(id__gt=after)
-        .exclude(turn=turn)
-        .exclude(sender=Message.Sender.USER, turn=None, is_overheard=False, state=Message.State.RECEIVED)
-        .exclude(is_overheard=True, created_at__gt=turn.started_at or timezone.now())
+    messages = settled_messages(turn.conversation).filter(id__gt=after).exclude(turn=turn)
+    return newest(messages.exclude(is_overheard=True, created_at__gt=turn.started_at or timezone.now()))
+
+
+def settled_messages(conversation: Conversation) -> QuerySet[Message]:
+    """What was said in a conversation and users may go on from, but for what is being answered."""
+    return (
+        conversation.messages.exclude(
+            sender=Message.Sender.USER, turn=None, is_overheard=False, state=Message.State.RECEIVED
+        )
         .exclude(state__in=Message.GONE)
         .exclude(is_error=True)
-        .exclude(turn__state=Turn.State.BLOCKED)
-        .select_related("turn")
-        .order_by("-id")[: conversation.robot.history_messages + MOST_READ]
+        .exclude(turn__state__in=[Turn.State.BLOCKED, *Turn.RUNNING])
     )
-    return sorted(messages, key=lambda message: message.place)
+
+
+def newest(messages: QuerySet[Message]) -> list[Message]:
+    """As many of them as are ever needed, as they read."""
+    found = messages.select_related("turn").order_by("-id")[:MOST_READ]
+    return sorted(found, key=lambda message: message.place)
 
 
 def lines_of(messages: Iterable[Message], conversation: Conversation) -> list[Line]:
@@ -198,6 +249,7 @@ def fold_away(conversation: Conversation, last: Fold | None, block: Sequence[Lin
         until=max(line.message.pk for line in block),
         messages=size.messages,
         tokens=size.tokens,
+        **(last.told if last else {}),
     )
     Fold.objects.bulk_create([fold], ignore_conflicts=True)
     return fold

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -267,17 +267,32 @@ class Fold(models.Model):
     # All up to there.
     messages = models.PositiveIntegerField(_("messages"))
     tokens = models.PositiveIntegerField(_("tokens"))
+    summary = models.TextField(_("summary"), blank=True)
+    # What it tells of: up to which message, how many of them, and how long those were.
+    told_until = models.BigIntegerField(_("summarised until"), default=0)
+    told_messages = models.PositiveIntegerField(_("summarised messages"), default=0)
+    told_tokens = models.PositiveIntegerField(_("summarised tokens"), default=0)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
 
     class Meta:
-        verbose_name = _("fold")
-        verbose_name_plural = _("folds")
+        verbose_name = _("summary")
+        verbose_name_plural = _("summaries")
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["conversation", "until"], name="one_fold_per_place")
         ]
 
     def __str__(self) -> str:
         return f"{self.conversation_id} ≤ {self.until}"
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The summary, with what it tells of: the next fold has it until it has one of its own."""
+        return {
+            "summary": self.summary,
+            "told_until": self.told_until,
+            "told_messages": self.told_messages,
+            "told_tokens": self.told_tokens,
+        }
 
 
 class ModelCall(models.Model):
@@ -293,11 +308,16 @@ class ModelCall(models.Model):
         CUT = "cut", _("cut off")  # by us: the turn was stopped, taken over, or cannot be delivered
         LOST = "lost", _("lost with its worker")
 
+    class Purpose(models.TextChoices):
+        ANSWER = "answer", _("answer")
+        SUMMARY = "summary", _("summary")  # of what was said before; made after the turn
+
     turn = models.ForeignKey(Turn, models.CASCADE, related_name="calls", verbose_name=_("turn"))
     attempt = models.PositiveIntegerField(_("attempt"))  # the turn's
     model = models.ForeignKey(
         LanguageModel, models.PROTECT, related_name="calls", verbose_name=_("language model")
     )
+    purpose = models.CharField(_("purpose"), max_length=8, choices=Purpose, default=Purpose.ANSWER)
     outcome = models.CharField(_("outcome"), max_length=8, choices=Outcome, default=Outcome.RUNNING)
     error = models.TextField(_("error"), blank=True)
     finish_reason = models.CharField(_("finish reason"), max_length=50, blank=True)

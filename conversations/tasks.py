@@ -14,7 +14,7 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from bots.retries import RetryByError
-from conversations import calls, reconciling, relaying, turns
+from conversations import calls, reconciling, relaying, summaries, turns
 from conversations.api import idempotency
 from conversations.models import Message, Reconciliation, Turn
 
@@ -26,6 +26,11 @@ STRANDED_AFTER: Final = timedelta(minutes=1)  # the job of a waiting turn has st
 @app.task(name="conversations.answer", retry=RetryByError(patience_s=2 * turns.DELIVERY_AGE.total_seconds()))
 def answer(conversation_id: int) -> None:
     turns.answer(conversation_id)
+
+
+@app.task(name=summaries.TASK, retry=RetryByError())
+def summarise(turn_id: int) -> None:
+    summaries.summarise(turn_id)
 
 
 @app.task(name="conversations.deliver", retry=RetryByError(patience_s=2 * turns.DELIVERY_AGE.total_seconds()))

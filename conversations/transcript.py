@@ -114,6 +114,7 @@ def plan_of(turn: Turn) -> list[str]:
     names = {
         "asked": _("asked"),
         "kept": _("history"),
+        "summarised": _("in short"),
         "dropped": _("left out"),
     }
     parts = [(label, (turn.context or {}).get(key)) for key, label in names.items()]

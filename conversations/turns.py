@@ -27,7 +27,7 @@ from bots.llms import client_for
 from bots.llms.base import Prompt
 from bots.llms.continuing import continued, without_repetition
 from bots.models import LanguageModel
-from conversations import calls, capacity, choosing, context, users, wakeups
+from conversations import calls, capacity, choosing, context, summaries, users, wakeups
 from conversations.delivering import owned, pause, wait
 from conversations.errors import NoModelAnswered, OverLimit, Superseded
 from conversations.models import Conversation, Message, Turn
@@ -283,4 +283,6 @@ def end(turn: Turn, state: Turn.State, error: str = "") -> None:
             turn.messages.filter(state__in=Message.UNDELIVERED).update(
                 state=Message.State.FAILED, error=error
             )
+        if summaries.is_due(turn):
+            summaries.defer(turn)
     log.info("turn ended", state=state.value, error=error)

@@ -20,6 +20,8 @@ PLACEHOLDERS: Final[dict[str, str]] = {
 # Operators speak on the robot's side, so a model takes their words for its own unless it is told.
 BY_OPERATOR: Final = "[written by a human colleague]"
 
+SUMMARY: Final = "[what was said before, in short: {summary}]"
+
 IN_GROUP: Final = (
     "This is a group chat, in which you are {name}. What others say begins with who says it, in square "
     "brackets. Answer what you were asked last, by your own words only: do not begin with a name in brackets."
@@ -38,6 +40,16 @@ def as_chat(messages: Iterable[Message], speech: Callable[[Message], str]) -> li
             words = f"{chat.pop().content}\n{words}"
         chat.append(ChatMessage(role=role, content=words))
     return chat
+
+
+def with_summary(chat: list[ChatMessage], summary: str) -> list[ChatMessage]:
+    """The summary comes first, on the user's side: made of users' words, it must not become an order."""
+    if not summary:
+        return chat
+    told = SUMMARY.format(summary=summary)
+    if chat and chat[0].role == "user":
+        return [replace(chat[0], content=f"{told}\n{chat[0].content}"), *chat[1:]]
+    return [ChatMessage(role="user", content=told), *chat]
 
 
 def with_images(chat: list[ChatMessage], questions: Iterable[Message]) -> list[ChatMessage]:

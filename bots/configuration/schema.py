@@ -426,10 +426,12 @@ class HistorySection(Section):
     messages = serializers.IntegerField(source="history_messages", min_value=0, required=False)
     tokens = serializers.IntegerField(source="history_tokens", min_value=0, required=False)
     block = serializers.IntegerField(source="history_block", min_value=1, required=False)
+    summaries = serializers.BooleanField(source="history_summaries", required=False)
+    summary_model = Slug(LanguageModel, required=False, allow_null=True)
 
     class Meta:
         model = Robot
-        fields: ClassVar = ["messages", "tokens", "block"]
+        fields: ClassVar = ["messages", "tokens", "block", "summaries", "summary_model"]
 
 
 class RobotSection(ObjectSection):

@@ -65,7 +65,7 @@ MODEL = {
 ROBOT = {
     "nickname": "Ada", "avatar_url": "", "persona": "You are Ada.", "reply_mode": "stream",
     "merge_window_ms": "500", "max_age_s": "3600", "fallback": "Sorry.",
-    "history_messages": "20", "history_tokens": "4000", "history_block": "10",
+    "history_messages": "20", "history_tokens": "4000", "history_block": "10", "history_summaries": "on",
     "groups": "mentions", "enabled": "on",
 }  # fmt: skip
 

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from bots import vendors
-from conversations.models import Callback, Conversation, Message, ModelCall, Turn
+from conversations.models import Callback, Conversation, Fold, Message, ModelCall, Turn
 from tests.support import factories
 from tests.support.factories import (
     START,
@@ -24,7 +24,7 @@ from tests.support.factories import (
 from tests.support.standin import callback_body
 
 pytestmark = pytest.mark.django_db
-LISTS = ("conversation", "turn", "modelcall", "spend", "message", "callback")
+LISTS = ("conversation", "turn", "fold", "modelcall", "spend", "message", "callback")
 
 
 @pytest.fixture
@@ -41,6 +41,7 @@ def talk(conversation: Conversation, count: int) -> None:
             conversation, started_at=START, model=conversation.robot.route.rules.get().models.get()
         )
         make_call(turn)
+        Fold.objects.create(conversation=conversation, until=turn.pk, messages=2, tokens=9, summary="Hello.")
         make_spend(conversation.robot, name=f"user{turn.pk}")
         say(conversation, "Hello", turn=turn)
         say(conversation, "Hi!", turn=turn, sender=Message.Sender.ROBOT, state=Message.State.DELIVERED)
@@ -99,6 +100,7 @@ def test_the_list_of_callbacks_leaves_the_bodies_where_they_are(
         ("conversation", {"q": "ali"}),
         ("conversation", {"robot__account__id__exact": 0}),
         ("turn", {"q": "ali", "state__exact": "failed"}),
+        ("fold", {"q": "ali"}),
         ("modelcall", {"outcome__exact": "failed"}),
         ("spend", {"q": "user", "scope__exact": "peer", "day_from": "2026-11-01", "unit": "tokens"}),
         ("message", {"q": "ali", "sender__exact": "user"}),

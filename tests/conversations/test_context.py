@@ -234,8 +234,10 @@ def test_the_plan_is_kept_with_the_turn(hear: Hear) -> None:
 
     assert Turn.objects.latest("id").context == {
         "system": {"tokens": 3},
-        "dropped": {"messages": 0, "tokens": 0},
         "kept": {"messages": 2, "tokens": 6},
+        "summarised": {"messages": 0, "tokens": 0, "summary_tokens": 0},
+        "dropped": {"messages": 0, "tokens": 0},
+        "is_behind": False,
         "asked": {"messages": 1, "tokens": 2},
         "limit": {"messages": 20, "tokens": 4000},
     }

@@ -55,7 +55,7 @@ robots:
     route: default
     reply: {mode: whole, merge_window_ms: 250, fallback: Later.}
     groups: all
-    history: {messages: 10, tokens: 2000}
+    history: {messages: 10, tokens: 2000, block: 5, summaries: false, summary_model: strong}
 """
 ENVIRONMENT = {"KEY": SECRET, "TOKEN": ""}
 FAST = "models: [{slug: fast, api: scripted, model: script}]\n"
@@ -147,6 +147,8 @@ def test_a_robot_has_what_its_groups_of_keys_say(run: Run) -> None:
         2000,
         "You are Ada.\nBe kind.",
     )
+    assert (robot.history_block, robot.history_summaries) == (5, False)
+    assert robot.summary_model == LanguageModel.objects.get(slug="strong")
 
 
 POLICIES = """
