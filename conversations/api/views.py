@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import CursorPagination
@@ -239,32 +240,27 @@ class MessagesView(View):
         return Response(serializers.MessageOut(message).data, status=status.HTTP_202_ACCEPTED)
 
 
-class TakeOverView(OperatingView):
-    @extend_schema(
-        summary="Give the conversation to people",
-        request=None,
-        responses=serializers.ConversationOut,
-        parameters=[IDEMPOTENCY],
-    )
+class MoveView(OperatingView):
+    """A conversation changes hands."""
+
+    move: Callable[[Conversation], bool]
+
+    @extend_schema(request=None, responses=serializers.ConversationOut, parameters=[IDEMPOTENCY])
     @once
     def post(self, request: Request, public_id: str) -> Response:
         conversation = find_conversation(public_id)
-        ownership.take_over(conversation)
+        type(self).move(conversation)
         return Response(serializers.ConversationOut(conversation).data)
 
 
-class HandBackView(OperatingView):
-    @extend_schema(
-        summary="Give the conversation back to its robot",
-        request=None,
-        responses=serializers.ConversationOut,
-        parameters=[IDEMPOTENCY],
-    )
-    @once
-    def post(self, request: Request, public_id: str) -> Response:
-        conversation = find_conversation(public_id)
-        ownership.hand_back(conversation)
-        return Response(serializers.ConversationOut(conversation).data)
+@extend_schema_view(post=extend_schema(summary="Give the conversation to people"))
+class TakeOverView(MoveView):
+    move = staticmethod(ownership.take_over)
+
+
+@extend_schema_view(post=extend_schema(summary="Give the conversation back to its robot"))
+class HandBackView(MoveView):
+    move = staticmethod(ownership.hand_back)
 
 
 class UsageView(View):
