@@ -13,6 +13,7 @@ from bots.models import VendorAccount
 from bots.vendors import vendor_class
 from bots.vendors.base import Vendor
 from bots.vendors.config import read_config
+from bots.vendors.counting import count_calls
 
 ACCOUNT_CACHE_S: Final = 0.5  # a changed account is noticed within this; a second is promised
 
@@ -33,6 +34,7 @@ class Clients:
             if known and known[:2] == (account.vendor, account.config):
                 return known[2]
             client = new_client(account)
+            count_calls(client, account=account.slug)
             self._clients[account.pk] = account.vendor, SecretDict(account.config), client
             return client
 

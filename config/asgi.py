@@ -21,6 +21,7 @@ django_application: Any = get_wsgi_application()
 from conversations.api import streaming  # noqa: E402
 from conversations.front import callbacks_app  # noqa: E402
 from conversations.outages import Heart  # noqa: E402
+from metrics.keeping import KeepingThread  # noqa: E402
 
 # Requests spend most of their time waiting for the database: two threads for each of its connections
 # (DATABASE_POOL_SIZE), so that one that is given back finds work.
@@ -74,13 +75,15 @@ async def answer_in_words(send: Any, status: int, words: bytes) -> None:
 
 
 async def live(receive: Any, send: Any) -> None:
-    heart = Heart()
+    heart, metrics = Heart(), KeepingThread()
     while True:
         event = await receive()
         if event["type"] == "lifespan.startup":
             gc.freeze()  # what was imported stays: looking through it would hold up callbacks
             heart.start()
+            metrics.start()
         await send({"type": f"{event['type']}.complete"})
         if event["type"] == "lifespan.shutdown":
             heart.stop()
+            metrics.stop()
             return

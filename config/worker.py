@@ -25,6 +25,7 @@ from bots import draining
 from bots.database import release_connection
 from config import jobs, readiness
 from conversations import wakeups
+from metrics.keeping import KeepingThread
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +46,12 @@ def work(*, concurrency: int) -> bool:
     """Run jobs until told to stop; whether that is why it ended.  Blocks."""
     wait_for_database()
     gc.freeze()  # what was imported stays: no need to look through it again and again
-    return asyncio.run(_work(concurrency))
+    metrics = KeepingThread()
+    metrics.start()
+    try:
+        return asyncio.run(_work(concurrency))
+    finally:
+        metrics.stop()
 
 
 def wait_for_database() -> None:

@@ -24,6 +24,7 @@ from bots.models import LanguageModel
 from conversations import budget
 from conversations.errors import OverLimit
 from conversations.models import ModelCall, Turn
+from metrics.families import COST, FIRST_TOKEN_SECONDS, MODEL_CALLS, TOKENS
 
 log = structlog.get_logger(__name__)
 
@@ -119,6 +120,20 @@ def close(call: ModelCall, usage: Usage) -> None:
     call.cost = call.price.of(usage)
     call.ended_at = timezone.now()
     budget.settle(call)
+    count(call)
+
+
+def count(call: ModelCall) -> None:
+    """Count a call that has ended."""
+    model = call.model.slug
+    MODEL_CALLS.labels(model, call.outcome).inc()
+    TOKENS.labels(model, "input").inc(call.input_tokens)
+    TOKENS.labels(model, "cached_input").inc(call.cached_input_tokens)
+    TOKENS.labels(model, "output").inc(call.output_tokens)
+    if call.currency:
+        COST.labels(model, call.currency).inc(float(call.cost))
+    if call.first_token_at:
+        FIRST_TOKEN_SECONDS.labels(model).observe((call.first_token_at - call.started_at).total_seconds())
 
 
 def close_lost(calls: models.QuerySet[ModelCall]) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from bots.vendors.base import Answer, IncomingCallback
 from conversations.inbox import Inbox, failure, verdict_from_memory
+from metrics.families import CALLBACK_SECONDS
 
 PATH: Final = re.compile(r"^/callbacks/(?P<account>[-\w]+)/?$", re.ASCII)
 MAX_BODY_BYTES: Final = 1024 * 1024  # far beyond any vendor's largest message
@@ -33,10 +35,12 @@ class Disconnected(Exception):
 
 async def callbacks_app(scope: Scope, receive: Any, send: Any) -> None:
     """ASGI application of `POST /callbacks/<account>/`."""
+    arrived_at = time.perf_counter()
     try:
         answer = await _answer(scope, receive)
     except Disconnected:
         return
+    CALLBACK_SECONDS.observe(time.perf_counter() - arrived_at)
     body = json.dumps(answer.body).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     if answer.status == 405:

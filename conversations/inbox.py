@@ -20,6 +20,7 @@ from bots.errors import CallbackError, CallbackMalformed, CallbackRejected
 from bots.models import VendorAccount
 from bots.vendors.base import Answer, IncomingCallback
 from conversations.receiving import Arrival, is_for_robot, open_callback, store, unreadable
+from metrics.families import count_callback
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +36,7 @@ def failure(status: int, reason: str) -> Answer:
 
 
 NOT_STORED: Final = failure(503, "this callback could not be stored; send it again")
+NOT_READ: Final = "unknown"  # the event of a callback that nobody has vouched for
 
 
 class Inbox:
@@ -117,6 +119,7 @@ def _verdict(account: VendorAccount, incoming: IncomingCallback) -> Answer | Non
     verdict = vendor.verdict(incoming)
     if verdict is not None:
         vendor.check(incoming)
+        count_callback(account.slug, vendor.event_name(incoming), "answered")
     return verdict
 
 
@@ -133,9 +136,11 @@ def _open(slug: str, incoming: IncomingCallback, reply: Reply) -> Opened | None:
         return open_callback(account, incoming), incoming, reply
     except CallbackRejected as error:
         log.warning("callback rejected", account=slug, reason=str(error))
+        count_callback(slug, NOT_READ, "rejected")
         reply(failure(403, str(error)))
     except CallbackMalformed as error:
         log.warning("callback malformed", account=slug, reason=str(error))
+        count_callback(slug, NOT_READ, "malformed")
         reply(failure(400, str(error)))
     return None
 
@@ -159,6 +164,7 @@ def _store_alone(arrival: Arrival, incoming: IncomingCallback, reply: Reply) -> 
             store([unreadable(arrival, error)])
     except DatabaseError:
         log.exception("callback not stored", account=arrival.account.slug)
+        count_callback(arrival.account.slug, arrival.callback.event, "not_stored")
         connection.close()
         reply(NOT_STORED)
     else:
@@ -166,6 +172,7 @@ def _store_alone(arrival: Arrival, incoming: IncomingCallback, reply: Reply) -> 
 
 
 def _acknowledge(arrival: Arrival, incoming: IncomingCallback, reply: Reply) -> None:
+    count_callback(arrival.account.slug, arrival.callback.event, arrival.callback.state)
     vendor = vendor_for(arrival.account)
     is_intercepted = vendor.intercepts and is_for_robot(arrival)
     reply(vendor.answer_for_robot(incoming) if is_intercepted else vendor.answer(incoming))

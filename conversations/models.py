@@ -120,6 +120,8 @@ class Conversation(models.Model):
             models.Index(fields=["-last_message_at"], name="conversation_latest"),
             # The admin's search for a user, by the beginning of the id.
             models.Index(fields=["peer_id"], opclasses=["text_pattern_ops"], name="conversation_by_peer"),
+            # How many are the operators', for `/metrics`.
+            models.Index(fields=["id"], condition=Q(owner="operator"), name="conversation_of_operators"),
         ]
 
     def __str__(self) -> str:

@@ -14,6 +14,7 @@ from bots.models import Robot, Tier
 from bots.vendors.base import Login
 from conversations import receiving, users
 from conversations.models import Conversation, Message, Rating, Session, new_public_id
+from metrics.families import RATINGS
 
 OWN_IDS: str = "api:"  # before the ids of messages that no vendor has given one
 
@@ -77,6 +78,8 @@ def say(session: Session, text: str) -> Message:
 
 
 def rate(session: Session, *, score: int, comment: str = "") -> Rating:
-    return Rating.objects.create(
+    rating = Rating.objects.create(
         conversation=session.conversation, session=session, score=score, comment=comment
     )
+    transaction.on_commit(lambda: RATINGS.labels(str(score)).inc())
+    return rating

@@ -33,6 +33,7 @@ from conversations.errors import NoModelAnswered, OverLimit, Superseded
 from conversations.models import Conversation, Message, Turn
 from conversations.screening import Screening, Withheld, handoff_word, reason_of
 from conversations.speaking import Speaker
+from metrics.families import REPLY_SECONDS, TURN_WAIT_SECONDS, TURNS
 
 log = structlog.get_logger(__name__)
 
@@ -108,6 +109,8 @@ def begin(turn: Turn) -> None:
         turn.state, turn.epoch, turn.started_at = Turn.State.THINKING, conversation.epoch, timezone.now()
         turn.tier = users.tier_of(conversation)
         turn.save(update_fields=["state", "epoch", "started_at", "tier"])
+        waited_s = (turn.started_at - turn.queued_at).total_seconds()
+        transaction.on_commit(lambda: TURN_WAIT_SECONDS.observe(waited_s))
 
 
 def wait_for_end_of_burst(conversation_id: int) -> None:
@@ -285,4 +288,12 @@ def end(turn: Turn, state: Turn.State, error: str = "") -> None:
             )
         if summaries.is_due(turn):
             summaries.defer(turn)
+        transaction.on_commit(lambda: count(turn))
     log.info("turn ended", state=state.value, error=error)
+
+
+def count(turn: Turn) -> None:
+    """Count a turn that has ended."""
+    TURNS.labels(turn.conversation.robot.user_id, turn.state).inc()
+    if turn.state == Turn.State.DONE and turn.started_at and turn.ended_at:
+        REPLY_SECONDS.observe((turn.ended_at - turn.queued_at).total_seconds())

@@ -66,12 +66,13 @@ class QuietHeart:
 
 def test_startup_and_shutdown_are_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asgi, "Heart", QuietHeart)
+    monkeypatch.setattr(asgi, "KeepingThread", QuietHeart)
     events: list[Event] = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
 
     sent = talk(asgi.application, {"type": "lifespan"}, *events)
 
     assert [event["type"] for event in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
-    assert QuietHeart.beats == ["start", "stop"]
+    assert QuietHeart.beats == ["start", "start", "stop", "stop"]
 
 
 def test_a_body_without_a_length_is_refused_rather_than_lost() -> None:
