@@ -9,14 +9,15 @@ import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, NamedTuple
 
 import psutil
 import psycopg
 
-from bench import callbacks, stage
+from bench import stage
+from bench.clouds import Cloud
 from bench.errors import Failed
 from bench.http import ServerConnection
 from bench.simulated import Reply, Script, Simulated
@@ -64,25 +65,31 @@ class Work:
     transactions_per_frame: float
 
 
-def measure() -> list[Row]:
+def measure(kind: type[Cloud]) -> list[Row]:
     stage.clear()
-    with socket.create_server(("127.0.0.1", 0)) as cloud, socket.create_server(("127.0.0.1", 0)) as model:
-        stage.configure(cloud_port=cloud.getsockname()[1], model_port=model.getsockname()[1])
+    cloud = kind()
+    simulated = Simulated(cloud, short_answer)
+    with socket.create_server(("127.0.0.1", 0)) as api, socket.create_server(("127.0.0.1", 0)) as model:
+        stage.configure(
+            vendor=cloud.vendor,
+            config=cloud.config(api.getsockname()[1]),
+            robot=cloud.robot,
+            model_port=model.getsockname()[1],
+        )
         work = ("manage.py", "work", f"--concurrency={CONCURRENCY}")
         with (
             stage.serving("web", ("manage.py", "web"), core=stage.OTHER_CORE) as port,
             stage.Process("worker", work, core=stage.SERVER_CORE) as worker,
         ):
-            return asyncio.run(converse(cloud, model, port, psutil.Process(worker.pid)))
+            return asyncio.run(converse(simulated, api, model, port, psutil.Process(worker.pid)))
 
 
 async def converse(
-    cloud: socket.socket, model: socket.socket, port: int, worker: psutil.Process
+    simulated: Simulated, api: socket.socket, model: socket.socket, port: int, worker: psutil.Process
 ) -> list[Row]:
-    simulated = Simulated(short_answer)
     with ExitStack() as servers:
         loop = asyncio.get_running_loop()
-        for listener, handle in ((cloud, simulated.take), (model, simulated.complete)):
+        for listener, handle in ((api, simulated.take), (model, simulated.complete)):
             server = await loop.create_server(partial(ServerConnection, handle), sock=listener)
             servers.enter_context(closing(server))
         async with asyncio.timeout(PATIENCE_S):
@@ -91,14 +98,27 @@ async def converse(
         one_by_one = await take_turns(port, simulated)
         simulated.next_script = long_answer
         many, work = await crowd(port, simulated, worker)
-    return [*rows_of_turns(one_by_one), *rows_of_crowd(many, simulated.most_at_once, work)]
+    return rows_of(simulated, one_by_one, many, work)
+
+
+def rows_of(
+    simulated: Simulated, one_by_one: Sequence[Reply], many: Sequence[Reply], work: Work
+) -> list[Row]:
+    from bots.vendors import vendor_class
+
+    vendor = vendor_class(simulated.cloud.vendor)
+    rows = [
+        *rows_of_turns(one_by_one),
+        *rows_of_crowd(many, simulated.most_at_once, work, edit_interval_s=vendor.edit_interval_s),
+    ]
+    return [replace(row, what=f"{vendor.label}: {row.what}") for row in rows]
 
 
 async def ask(port: int, simulated: Simulated, user: str) -> None:
     """Let a user write to the robot, by a callback."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     with closing(writer):
-        writer.write(callbacks.request(user, next(numbers)))
+        writer.write(simulated.cloud.callback(user, next(numbers)))
         status = await reader.readline()
     if b" 200 " not in status:
         raise Failed(f"a callback was answered {status!r}")
@@ -190,11 +210,8 @@ def first_words_at(reply: Reply) -> float:
     return next(frame.at for frame in reply.frames if frame.length)
 
 
-def rows_of_crowd(replies: Sequence[Reply], at_once: int, work: Work) -> list[Row]:
-    from bots.vendors import vendor_class
-
-    interval_s = vendor_class("tencent").edit_interval_s
-    frames = [frame for reply in replies for frame in lags(reply, interval_s)]
+def rows_of_crowd(replies: Sequence[Reply], at_once: int, work: Work, *, edit_interval_s: float) -> list[Row]:
+    frames = [frame for reply in replies for frame in lags(reply, edit_interval_s)]
     late = [lag for at, lag in frames if work.window.holds(at)]
     ramp = [lag for at, lag in frames if at < work.window.start]
     endings = [reply.frames[-1].at - reply.ended_at for reply in replies]
@@ -214,7 +231,7 @@ def rows_of_crowd(replies: Sequence[Reply], at_once: int, work: Work) -> list[Ro
             f"{what}: last frame after the model's end, p50 / p99",
             f"{ms(percentile(endings, 50))} / {ms(percentile(endings, 99))}",
         ),
-        Row(f"{what}: CPU, of one core", f"{work.cpu_share:.0%}"),
+        Row(f"{what}: CPU for one second of one stream", ms(work.cpu_share / len(replies))),
         Row(f"{what}: resident memory", f"{work.rss_mb:.0f} MB"),
         Row(f"{what}: database transactions a frame", f"{work.transactions_per_frame:.1f}"),
     ]

@@ -1,9 +1,8 @@
-"""A model and a Tencent cloud in this process, which note by one clock what is said and what arrives."""
+"""A model and an IM cloud in this process, which note by one clock what is said and what arrives."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import time
 from collections import defaultdict
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from bench.clouds import Cloud
 from bench.http import Transport, answer, chunk
 
 HEAD: Final = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -58,12 +58,12 @@ class Script:
 class Simulated:
     """Users write their own name, so that the model knows whose reply it gives."""
 
-    def __init__(self, next_script: Callable[[], Script]) -> None:
+    def __init__(self, cloud: Cloud, next_script: Callable[[], Script]) -> None:
+        self.cloud = cloud
         self.next_script = next_script
         self.replies: defaultdict[str, Reply] = defaultdict(Reply)
         self.most_at_once = 0
         self._streams = 0
-        self._numbers = itertools.count(1)
 
     # The model
 
@@ -86,7 +86,7 @@ class Simulated:
             transport.write(chunk(event(USAGE)) + DONE)
             self._streams -= 1
             return
-        words = f"word {index}, "
+        words = f"{index:03} "  # a whole answer fits into one message of each cloud
         length = len(words) + (reply.said[-1].length if reply.said else 0)
         reply.said.append(Said(time.perf_counter(), length))
         reason = "stop" if index == script.chunks - 1 else None
@@ -97,30 +97,16 @@ class Simulated:
 
     def take(self, url: str, body: bytes, transport: Transport) -> None:
         at = time.perf_counter()
-        message = json.loads(body)
-        reply = self.replies[message["To_Account"]]
-        frame = read_frame(at, message)
+        if heard := self.cloud.hear(url, json.loads(body)):
+            self._note(self.replies[heard.user], Frame(at, heard.length, heard.is_finished))
+        transport.write(answer(json.dumps(self.cloud.answer(url)).encode()))
+
+    def _note(self, reply: Reply, frame: Frame) -> None:
         reply.frames.append(frame)
         if frame.length:
             reply.has_words.set()
         if frame.is_finished:
             reply.is_finished.set()
-        transport.write(answer(json.dumps(self._receipt()).encode()))
-
-    def _receipt(self) -> dict[str, Any]:
-        now = int(time.time())
-        return {
-            "ActionStatus": "OK",
-            "ErrorCode": 0,
-            "ErrorInfo": "",
-            "MsgTime": now,
-            "MsgKey": f"{next(self._numbers)}_1_{now}",
-        }
-
-
-def read_frame(at: float, message: dict[str, Any]) -> Frame:
-    content = json.loads(message["MsgBody"][0]["MsgContent"]["Data"])
-    return Frame(at, sum(map(len, content["chunks"])), content["isFinished"] == 1)
 
 
 def event(data: dict[str, Any]) -> bytes:

@@ -68,20 +68,25 @@ def clear() -> None:
     call_command("migrate", verbosity=0)  # its last step looks at the job tables
 
 
-def configure(*, cloud_port: int = 1, model_port: int = 1) -> None:
+def tencent_config(port: int) -> dict[str, Any]:
+    keys = {"sdk_app_id": SDK_APP_ID, "secret_key": "bench", "callback_token": TOKEN}
+    return {**keys, "api_base": f"http://127.0.0.1:{port}"}
+
+
+def configure(
+    *,
+    vendor: str = "tencent",
+    config: dict[str, Any] | None = None,
+    robot: str = ROBOT,
+    model_port: int = 1,
+) -> None:
     """One robot that answers at once, with a cloud and a model on loopback."""
     from bots.models import LanguageModel, Robot, Route, Rule, RuleModel, VendorAccount
 
-    config: dict[str, Any] = {
-        "sdk_app_id": SDK_APP_ID,
-        "secret_key": "bench",
-        "callback_token": TOKEN,
-        "api_base": f"http://127.0.0.1:{cloud_port}",
-    }
     account = VendorAccount(
         slug=ACCOUNT,
-        vendor="tencent",
-        config=config,
+        vendor=vendor,
+        config=config or tencent_config(port=1),
         limits={"send_per_s": 1000, "edit_per_s": 1000},  # the pace is not the subject
     )
     account.clean()
@@ -91,7 +96,7 @@ def configure(*, cloud_port: int = 1, model_port: int = 1) -> None:
     )
     route = Route.objects.create(slug="bench")
     RuleModel.objects.create(rule=Rule.objects.create(route=route), model=model)
-    Robot.objects.create(account=account, user_id=ROBOT, route=route, merge_window_ms=0)
+    Robot.objects.create(account=account, user_id=robot, route=route, merge_window_ms=0)
 
 
 def database() -> dict[str, Any]:
