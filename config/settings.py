@@ -133,7 +133,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
-API_RATE = f"{env.count('API_REQUESTS_PER_MINUTE', default=1200)}/min"  # of one key, at one web process
+API_RATE = f"{env.count('API_REQUESTS_PER_MINUTE', default=6000)}/min"  # of one key, at one web process
 SPECTACULAR_SETTINGS = {
     "TITLE": "Parley",
     "DESCRIPTION": "Chats of an app's users with its robots: open them, speak, read, take over.",
