@@ -121,9 +121,9 @@ def first_unsettled(conversation: Conversation) -> int:
 def ask(turn: Turn, block: Block) -> str:
     """A model's summary of the block.  Raises ModelError, NoModelAnswered, OverLimit, Withheld."""
     model = model_for(turn.conversation.robot)
+    capacity.check_spare(model)
     if health.admit(model):
         raise ModelBusy("left alone for now", party=model.slug, code="resting")
-    capacity.check_spare(model)
     most = tokens_for(turn.conversation.robot)
     screening = Screening(turn)
     prompt = prompt_for(turn.conversation, block, tokens=most)
