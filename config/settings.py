@@ -77,6 +77,7 @@ WSGI_APPLICATION = "config.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "config" / "templates"],  # goes before the admin theme's
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -151,5 +152,6 @@ UNFOLD = {
     "SITE_SYMBOL": "forum",
     "SITE_URL": None,
     "SHOW_LANGUAGES": True,
+    "DASHBOARD_CALLBACK": "config.dashboard.add_figures",
     "SIDEBAR": {"show_search": True, "navigation": "config.navigation.navigation"},
 }

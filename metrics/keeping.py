@@ -1,4 +1,5 @@
-"""Totals over all processes: each adds what it has counted since the last time, by one statement.
+"""Totals over all processes: each adds what it has counted since the last time, by one statement, which adds
+it to the current hour's too.
 
 Rows are not of processes but of samples.  So workers need no port to be asked at, on whatever machine; a
 process that ended still counts; counters do not fall when one starts again; and there are as many rows as
@@ -34,11 +35,18 @@ type Values = dict[Key, float]
 # what was counted in the last instant.
 ADD: Final = """
 SET LOCAL synchronous_commit = off;
-INSERT INTO metrics_total AS total (name, labels, value)
-SELECT name, labels, value
-  FROM unnest(%(names)s::text[], %(labels)s::jsonb[], %(values)s::float8[]) AS grown (name, labels, value)
- ORDER BY name, labels
-    ON CONFLICT (name, labels) DO UPDATE SET value = total.value + excluded.value
+WITH grown AS (
+    SELECT * FROM unnest(%(names)s::text[], %(labels)s::jsonb[], %(values)s::float8[])
+                  AS grown (name, labels, value)
+), total AS (
+    INSERT INTO metrics_total AS total (name, labels, value)
+    SELECT name, labels, value FROM grown ORDER BY name, labels
+        ON CONFLICT (name, labels) DO UPDATE SET value = total.value + excluded.value
+)
+INSERT INTO metrics_hour AS hourly (hour, name, labels, value)
+SELECT date_trunc('hour', now(), 'UTC'), name, labels, value FROM grown
+ WHERE value <> 0 AND NOT labels ? 'le' ORDER BY name, labels  -- nobody looks at an hour's buckets
+    ON CONFLICT (hour, name, labels) DO UPDATE SET value = hourly.value + excluded.value
 """
 
 

@@ -67,5 +67,8 @@ def test_what_was_counted_outlives_the_processes(own_parley: Parley) -> None:
     parley.serve()
 
     assert value(parley, "parley_turns_total", robot="@RBT#ada", outcome="done") == 1
+    page = parley.admin.text("/admin/")
+    assert "Turns answered" in page
+    assert "@RBT#ada" in page
     parley.user().ask("Hello again")
     eventually(lambda: value(parley, "parley_turns_total", robot="@RBT#ada", outcome="done") == 2)

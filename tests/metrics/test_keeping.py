@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 from metrics import keeping
 from metrics.families import CALLBACKS, MAX_EVENTS, OTHER, count_callback
 from metrics.keeping import Keeper, Totals
-from metrics.models import Total
+from metrics.models import Hour, Total
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +52,18 @@ def test_what_was_added_is_not_added_again() -> None:
     process.keeper.keep()
 
     assert Total.objects.get(name="turns_total").value == 2
+
+
+def test_what_was_added_counts_for_the_hour_but_for_buckets() -> None:
+    process = Process()
+    process.turns.labels("ada").inc()
+    process.waits.observe(0.5)
+    process.keeper.keep()
+    process.turns.labels("ada").inc()
+    process.keeper.keep()
+
+    hours = Hour.objects.order_by("name").values_list("name", "value")
+    assert list(hours) == [("turns_total", 2), ("wait_seconds_count", 1), ("wait_seconds_sum", 0.5)]
 
 
 def test_a_process_that_starts_again_counts_on() -> None:
