@@ -362,9 +362,11 @@ class IntentAdmin(ConfigurationAdmin):
 
 @admin.register(Route)
 class RouteAdmin(ConfigurationAdmin):
-    list_display = ("slug", "show_rules", "show_robots")
+    list_display = ("slug", "show_rules", "classifier", "show_robots")
+    list_select_related = ("classifier",)
     search_fields = ("slug",)
-    fields = ("slug",)
+    fields = ("slug", "classifier")
+    autocomplete_fields = ("classifier",)
     inlines: ClassVar = [RuleInline]
     change_form_outer_after_template = "admin/bots/route/preview.html"
 

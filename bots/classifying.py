@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 
 FIRST_IDEOGRAPH: Final = "\u2e80"
 IDEOGRAPH_WEIGHT: Final = 2.5  # a Chinese character says about as much as so many letters
@@ -46,6 +46,7 @@ class Verdict:
     words: tuple[str, ...] = ()  # the intent's keywords that are in the text
     complexity: float = 0.0  # from 0 to 1
     features: Mapping[str, float] = field(default_factory=dict)  # what adds up to the complexity
+    source: Literal["keywords", "model"] = "keywords"
 
 
 def classify(text: str, intents: Iterable[tuple[str, tuple[str, ...]]]) -> Verdict:

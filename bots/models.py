@@ -301,6 +301,14 @@ class Route(models.Model):
     """Which models answer, in which order."""
 
     slug = models.SlugField(_("slug"), unique=True, help_text=SLUG_HELP)
+    classifier = models.ForeignKey(
+        LanguageModel, models.PROTECT, null=True, blank=True, related_name="classified_routes",
+        verbose_name=_("classifier"),
+        help_text=_(
+            "A small, fast model that finds out what users want and how hard it is, where a rule asks for "
+            "it. If it fails or takes longer than 3 seconds, keywords decide. Empty: they always do."
+        ),
+    )  # fmt: skip
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:

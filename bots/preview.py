@@ -19,7 +19,7 @@ from bots import health, intents, routing
 from bots.classifying import classify
 from bots.events import CONTENT_KINDS
 from bots.forms import KIND_LABELS
-from bots.models import Route, Tier
+from bots.models import LanguageModel, Route, Tier
 
 
 class PreviewForm(forms.Form):
@@ -59,6 +59,7 @@ class Preview:
     """The form, and once it was sent what came of it."""
 
     form: PreviewForm
+    classifier: LanguageModel | None = None  # the preview does not ask it
     decision: routing.Decision | None = None
     trials: list[routing.Trial] = field(default_factory=list)
 
@@ -76,6 +77,7 @@ def preview(route: Route, query: Mapping[str, str]) -> Preview:
     rules = routing.rules_of(route)
     return Preview(
         form=form,
+        classifier=LanguageModel.objects.filter(classified_routes=route).first(),
         decision=routing.decide(rules, form.facts),
         trials=[routing.test(rule, form.facts) for rule in rules],
     )

@@ -56,6 +56,7 @@ class Decision:
             "words": list(verdict.words),
             "complexity": verdict.complexity,
             "features": dict(verdict.features),
+            "source": verdict.source,
             "tier": self.facts.tier,
             "spent": f"{self.facts.spent.normalize():f}",
         }

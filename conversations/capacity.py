@@ -37,7 +37,7 @@ def _take_place(turn: Turn, model: LanguageModel) -> bool:
         # Workers that want a place of this model count one after another.
         LanguageModel.objects.select_for_update(no_key=True).only("pk").get(pk=model.pk)
         turns = Turn.objects.filter(model=model, state__in=Turn.RUNNING).exclude(pk=turn.pk)
-        return turns.count() + summaries_by(model) < model.max_concurrency and _note(turn, model)
+        return turns.count() + side_calls_of(model) < model.max_concurrency and _note(turn, model)
 
 
 def check_spare(model: LanguageModel) -> None:
@@ -45,14 +45,14 @@ def check_spare(model: LanguageModel) -> None:
     if model.max_concurrency is None:
         return
     turns = Turn.objects.filter(model=model, state__in=Turn.RUNNING)
-    if turns.count() + summaries_by(model) >= model.max_concurrency:
+    if turns.count() + side_calls_of(model) >= model.max_concurrency:
         raise ModelBusy("no place to spare", party=model.slug, code="max_concurrency")
 
 
-def summaries_by(model: LanguageModel) -> int:
-    """How many it is making now."""
-    calls = ModelCall.objects.filter(outcome=ModelCall.Outcome.RUNNING, purpose=ModelCall.Purpose.SUMMARY)
-    return calls.filter(model=model).count()
+def side_calls_of(model: LanguageModel) -> int:
+    """How many it has under way that are no answers."""
+    calls = ModelCall.objects.filter(model=model, outcome=ModelCall.Outcome.RUNNING)
+    return calls.exclude(purpose=ModelCall.Purpose.ANSWER).count()
 
 
 def _note(turn: Turn, model: LanguageModel) -> bool:

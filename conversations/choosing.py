@@ -2,32 +2,71 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from decimal import Decimal
 
+import structlog
 from django.db.models import Max
 from django.utils import timezone
 
-from bots import intents, routing
-from bots.classifying import classify
-from bots.models import Rule
-from conversations.models import Message, Spend, Turn
+from bots import health, intents, judging, routing
+from bots.classifying import Verdict, classify
+from bots.database import release_connection
+from bots.errors import ModelBusy, ModelError
+from bots.llms import client_for
+from bots.llms.base import Prompt
+from bots.models import LanguageModel, Rule
+from conversations import calls, capacity
+from conversations.errors import OverLimit
+from conversations.models import Message, ModelCall, Spend, Turn
+from conversations.screening import Screening
+from conversations.speaking import Speaker
+
+log = structlog.get_logger(__name__)
 
 
-def choose(turn: Turn) -> routing.Decision:
+def choose(turn: Turn, speaker: Speaker, screening: Screening) -> routing.Decision:
     """The models for this turn, and why those."""
     rules = routing.rules_of(turn.conversation.robot.route)
-    return routing.decide(rules, facts_of(turn, rules))
-
-
-def facts_of(turn: Turn, rules: list[Rule]) -> routing.Facts:
     questions = turn.messages.filter(sender=Message.Sender.USER).order_by("happened_at", "order", "id")
     asked = list(questions.values_list("kind", "text"))
-    return routing.Facts(
+    text = "\n".join(text for _, text in asked)
+    facts = routing.Facts(
         kinds=frozenset(kind for kind, _ in asked),
-        verdict=classify("\n".join(text for _, text in asked), intents.known()),
+        verdict=verdict_on(text, turn, rules, speaker, screening),
         tier=turn.tier.slug if turn.tier else "",
         spent=spent_today(turn) if routing.asks_for(rules, "max_spent") else Decimal(0),
     )
+    return routing.decide(rules, facts)
+
+
+def verdict_on(text: str, turn: Turn, rules: list[Rule], speaker: Speaker, screening: Screening) -> Verdict:
+    """By the route's classifier, where a rule needs to know and it can say; else by keywords."""
+    known = intents.known()
+    model = turn.conversation.robot.route.classifier
+    is_needed = routing.asks_for(rules, "intents") or routing.asks_for(rules, "min_complexity")
+    if model and model.enabled and is_needed and text.strip():
+        try:
+            prompt = screening.cover(judging.prompt_for(text, known))
+            return judging.read_verdict(ask(turn, model, prompt, speaker), known)
+        except (ModelError, OverLimit, ValueError) as error:
+            log.warning("classifier failed", model=model.slug, error=str(error))
+    return classify(text, known)
+
+
+def ask(turn: Turn, model: LanguageModel, prompt: Prompt, speaker: Speaker) -> str:
+    """The classifier's whole answer.  A turn that is called off meanwhile does not wait for it.
+
+    Raises ModelError, OverLimit, Superseded.
+    """
+    if health.admit(model):
+        raise ModelBusy("left alone for now", party=model.slug, code="resting")
+    capacity.check_spare(model)
+    stream = client_for(model.api).stream(judging.hurried(model.endpoint), prompt)
+    with calls.recorded(turn, model, stream, ModelCall.Purpose.VERDICT) as call, health.watched(model):
+        release_connection()
+        with closing(stream), speaker.speaking(on_failure=stream.cancel):
+            return "".join(calls.metered(stream, call))
 
 
 def spent_today(turn: Turn) -> Decimal:

@@ -313,6 +313,7 @@ class ModelCall(models.Model):
     class Purpose(models.TextChoices):
         ANSWER = "answer", _("answer")
         SUMMARY = "summary", _("summary")  # of what was said before; made after the turn
+        VERDICT = "verdict", _("verdict")  # of a route's classifier on the question
 
     turn = models.ForeignKey(Turn, models.CASCADE, related_name="calls", verbose_name=_("turn"))
     attempt = models.PositiveIntegerField(_("attempt"))  # the turn's

@@ -99,9 +99,10 @@ def why(turn: Turn) -> str:
     intent = choice["intent"] and f"{_('intent')} {choice['intent']}" + noted(choice["words"])
     features = [f"{name} {amount:g}" for name, amount in choice["features"].items()]
     complexity = f"{_('complexity')} {choice['complexity']:g}" + noted(features)
+    source = choice.get("source") == "model" and _("judged by the classifier")
     tier = choice["tier"] and f"{_('tier')} {choice['tier']}"
     spent = choice["spent"] != "0" and f"{_('spent today')} {choice['spent']}"
-    found = (f"{rule} ({routing.describe(choice['when'])})", intent, complexity, tier, spent)
+    found = (f"{rule} ({routing.describe(choice['when'])})", intent, complexity, source, tier, spent)
     return " · ".join(part for part in found if part)
 
 

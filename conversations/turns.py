@@ -72,7 +72,9 @@ def take(conversation_id: int) -> Turn | None:
     with transaction.atomic():
         conversation = (
             Conversation.objects.select_for_update(of=("self",), no_key=True)
-            .select_related("robot__account", "robot__route", "robot__policy", "robot__default_tier")
+            .select_related(
+                "robot__account", "robot__route__classifier__health", "robot__policy", "robot__default_tier"
+            )
             .get(pk=conversation_id)
         )
         # A running one is older than the one that waits.
@@ -229,7 +231,7 @@ def ask(turn: Turn, speaker: Speaker, screening: Screening) -> str:
     """The whole reply, stored.  Where a model fails another goes on.  Raises NoModelAnswered, OverLimit,
     Withheld."""
     shown = context.show(turn)
-    decision = choosing.choose(turn)
+    decision = choosing.choose(turn, speaker, screening)
     persona_id = turn.conversation.robot.persona_version_id
     update(turn, persona_id=persona_id, context=shown.plan, choice=decision.reasons)
     choices = health.soonest_first(decision.models)

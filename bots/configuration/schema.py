@@ -315,19 +315,23 @@ class RuleSection(Section):
 
 class RouteSection(ObjectSection):
     noun, model = "route", Route
+    classifier = Slug(LanguageModel, required=False, allow_null=True)
     rules = RuleSection(many=True, allow_empty=False)
 
     class Meta:
         model = Route
-        fields: ClassVar = ["slug", "rules"]
+        fields: ClassVar = ["slug", "classifier", "rules"]
 
     def draw(self, values: dict[str, Any]) -> Route:
         self.drafts = [RuleDraft(**{"when": {}, **rule}) for rule in values.get("rules", [])]
-        return self.instance or Route(slug=values.get("slug", ""))
+        route = self.instance or Route(slug=values.get("slug", ""))
+        route.classifier = values.get("classifier")
+        return route
 
     def to_representation(self, instance: Route) -> dict[str, Any]:
         rules = self.drafts if instance is getattr(self, "draft", None) else rules_of(instance)
-        return {"slug": instance.slug, "rules": RuleSection(rules, many=True).data}
+        classifier = {"classifier": instance.classifier.slug} if instance.classifier else {}
+        return {"slug": instance.slug, **classifier, "rules": RuleSection(rules, many=True).data}
 
     def store(self) -> None:
         save_route(self.draft, self.drafts)

@@ -21,15 +21,18 @@ RULES: list[dict[str, Any]] = [
 @pytest.fixture(scope="module")
 def routed(files_parley: Parley) -> Parley:
     parley = files_parley
-    slugs = ("careful", "strong", "seeing", "fast")
+    slugs = ("careful", "strong", "seeing", "fast", "judge")
     parley.apply(
         accounts=[parley.account()],
         models=[parley.model(slug, model=slug, takes_images=slug == "seeing") for slug in slugs],
-        routes=[{"slug": "default", "rules": RULES}],
-        robots=[robot("ada")],
+        routes=[
+            {"slug": "default", "rules": RULES},
+            {"slug": "judged", "classifier": "judge", "rules": RULES},
+        ],
+        robots=[robot("ada"), robot("judged", route="judged")],
     )
     parley.serve()
-    parley.until_registered("ada")
+    parley.until_registered("ada", "judged")
     return parley
 
 
@@ -53,6 +56,24 @@ def test_each_message_gets_its_model_and_the_admin_says_why(
     assert request["body"]["model"] == model
     rule = next(number for number, rule in enumerate(RULES, start=1) if model in rule["models"])
     assert f"rule {rule} (" in routed.conversation_page(user)
+
+
+def test_a_classifier_judges_and_keywords_do_where_it_fails(routed: Parley, sandbox: Sandbox) -> None:
+    page = routed.admin.find("bots/route", "judged")
+    assert "judge" in routed.admin.text(page)
+    sandbox.model.script('{"intent": "complaint", "complexity": 0}', match="Nothing works")
+    sandbox.model.script(match="This is unacceptable, too", status=500)
+    user = routed.user("judged")
+
+    user.ask("Nothing works")
+    user.ask("This is unacceptable, too")
+    routed.until_settled()
+
+    models = [request["body"]["model"] for request in asked(sandbox, "Nothing works")]
+    assert models == ["judge", "careful"]
+    models = [request["body"]["model"] for request in asked(sandbox, "This is unacceptable, too")]
+    assert models == ["judge", "careful"]
+    assert routed.conversation_page(user).count("judged by the classifier") == 1
 
 
 def test_a_picture_is_shown_to_the_model_that_takes_images(routed: Parley, sandbox: Sandbox) -> None:

@@ -79,6 +79,7 @@ def test_the_reasons_are_told(route: Route) -> None:
         "words": ["refund*"],
         "complexity": 0.5,
         "features": {"length": 0.5},
+        "source": "keywords",
         "tier": "vip",
         "spent": "1.5",
     }

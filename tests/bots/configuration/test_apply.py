@@ -486,6 +486,19 @@ def test_a_wrong_condition_is_told(errors: Errors, condition: str, error: str) -
     assert told.endswith(error)
 
 
+def test_a_route_names_its_classifier(run: Run, errors: Errors) -> None:
+    rules = "rules: [{models: [fast]}]"
+    told = errors(FAST + f"routes: [{{slug: r, classifier: tiny, {rules}}}]")
+    assert told == [
+        "parley.yaml: routes[0].classifier: there is no language model tiny, here or in the database"
+    ]
+    with_classifier = FAST + f"routes: [{{slug: r, classifier: fast, {rules}}}]"
+    assert run(with_classifier)[1:] == ["route r: created"]
+    assert run(with_classifier)[1:] == ["route r: unchanged"]
+    assert "classifier: fast" in str(export())
+    assert run(FAST + f"routes: [{{slug: r, {rules}}}]")[1:] == ['route r: changed (classifier: "fast" → –)']
+
+
 def test_intents_from_the_beginning_are_left_alone(run: Run) -> None:
     assert Intent.objects.filter(slug="complaint").exists()
     assert run(FAST, prune=True) == ["model fast: created"]
