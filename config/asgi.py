@@ -19,6 +19,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application: Any = get_wsgi_application()
 
 from conversations.api import streaming  # noqa: E402
+from conversations.console.routing import websockets  # noqa: E402
 from conversations.front import callbacks_app  # noqa: E402
 from conversations.outages import Heart  # noqa: E402
 from metrics.keeping import KeepingThread  # noqa: E402
@@ -37,7 +38,7 @@ async def application(scope: Scope, receive: Any, send: Any) -> None:
     if scope["type"] == "http":
         await handler_of(scope["path"])(scope, receive, send)
     elif scope["type"] == "websocket":
-        await send({"type": "websocket.close"})  # before it was accepted: the server answers 403
+        await websockets(scope, receive, send)
     elif scope["type"] == "lifespan":
         await live(receive, send)
 

@@ -12,6 +12,7 @@ from config import probes, scraping
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("console/", include("conversations.console.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include("conversations.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),

@@ -21,6 +21,7 @@ def serve(listener: socket.socket, application: Any = "config.asgi:application")
         application,
         http="httptools",
         loop="uvloop",
+        ws="websockets-sansio",
         lifespan="on",
         log_config=None,  # Django's is in place
         access_log=False,

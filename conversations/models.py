@@ -6,6 +6,7 @@ import secrets
 from datetime import datetime
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -14,6 +15,12 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework_api_key.models import AbstractAPIKey
 
 from bots.models import LanguageModel, PersonaVersion, Price, Robot, Tier, VendorAccount
+
+
+def change_field() -> models.BigIntegerField[int, int]:
+    """The number of the row's last change, which a trigger sets: it rises over all tables that have one, and
+    consoles read by it what is new (`conversations.announcing`)."""
+    return models.BigIntegerField(_("change"), default=0, editable=False)
 
 
 def new_public_id() -> str:
@@ -110,6 +117,10 @@ class Conversation(models.Model):
     class Meta:
         verbose_name = _("conversation")
         verbose_name_plural = _("conversations")
+        permissions: ClassVar = [
+            ("operate_conversation", _("Can take conversations over and answer as the robot")),
+            ("supervise_conversation", _("Can hand back what other operators have taken over")),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["robot", "kind", "peer_id"], name="one_conversation_per_robot_and_peer"
@@ -118,6 +129,8 @@ class Conversation(models.Model):
         indexes: ClassVar = [
             # The admin's list, newest first.
             models.Index(fields=["-last_message_at"], name="conversation_latest"),
+            # The console's list of one robot.
+            models.Index(fields=["robot", "-last_message_at"], name="conversation_latest_by_robot"),
             # The admin's search for a user, by the beginning of the id.
             models.Index(fields=["peer_id"], opclasses=["text_pattern_ops"], name="conversation_by_peer"),
             # How many are the operators', for `/metrics`.
@@ -132,6 +145,68 @@ class Conversation(models.Model):
         self.owner = owner
         self.epoch += 1
         self.save(update_fields=["owner", "epoch"])
+
+
+class Handoff(models.Model):
+    """A time in which people have a conversation: why, who took it, who gave it back.  It stays as record."""
+
+    class Cause(models.TextChoices):
+        OPERATOR = "operator", _("an operator took it over")
+        DESK = "desk", _("an outside desk took it over")
+        WORDS = "words", _("the user asked for people")
+
+    conversation = models.ForeignKey(
+        Conversation, models.CASCADE, related_name="handoffs", verbose_name=_("conversation")
+    )
+    cause = models.CharField(_("cause"), max_length=8, choices=Cause)
+    operator = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        related_name="handoffs",
+        verbose_name=_("operator"),
+    )
+    # Names outlive whom they name: a user's, or an API key's.
+    taken_by = models.CharField(_("taken by"), max_length=150, blank=True)  # "": nobody yet
+    returned_by = models.CharField(_("handed back by"), max_length=150, blank=True)
+    began_at = models.DateTimeField(_("began"), default=timezone.now)
+    taken_at = models.DateTimeField(_("taken"), null=True)
+    ended_at = models.DateTimeField(_("ended"), null=True)
+    change = change_field()
+
+    class Meta:
+        verbose_name = _("handoff")
+        verbose_name_plural = _("handoffs")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["conversation"], condition=Q(ended_at=None), name="one_open_handoff_per_conversation"
+            )
+        ]
+        indexes: ClassVar = [
+            # Who waits for a person, and what an operator has.
+            models.Index(fields=["began_at"], condition=Q(ended_at=None), name="handoff_open"),
+            # What is new to consoles.
+            models.Index(fields=["change"], name="handoff_change"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_cause_display()} {self.taken_by}".strip()
+
+
+class ReadMark(models.Model):
+    """How far an operator has read a conversation."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="+")
+    message_id = models.BigIntegerField()  # the last one that was shown
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "conversation"], name="one_read_mark_per_operator")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id}: {self.message_id}"
 
 
 class Reconciliation(models.Model):
@@ -222,6 +297,7 @@ class Turn(models.Model):
     spoken_at = models.DateTimeField(_("first words sent"), null=True)
     ended_at = models.DateTimeField(_("ended"), null=True)
     error = models.TextField(_("error"), blank=True)
+    change = change_field()
 
     class Meta:
         verbose_name = _("turn")
@@ -245,6 +321,8 @@ class Turn(models.Model):
             ),
             # The admin's "what failed".
             models.Index(fields=["-id"], condition=Q(state="failed"), name="turn_failed"),
+            # What is new to consoles.
+            models.Index(fields=["change"], name="turn_change"),
         ]
 
     def __str__(self) -> str:
@@ -455,6 +533,7 @@ class Message(models.Model):
     order = models.BigIntegerField(_("order"), default=0)  # decides between equal times
     created_at = models.DateTimeField(_("stored"), default=timezone.now)
     error = models.TextField(_("error"), blank=True)
+    change = change_field()
 
     class Meta:
         verbose_name = _("message")
@@ -469,6 +548,8 @@ class Message(models.Model):
             models.Index(fields=["conversation", "-id"], name="message_latest"),
             # The admin's "what failed".
             models.Index(fields=["-id"], condition=Q(state="failed"), name="message_failed"),
+            # What is new to consoles.
+            models.Index(fields=["change"], name="message_change"),
             # What the vendor's echo of a message may still tell something of.
             models.Index(
                 fields=["conversation"],

@@ -7,11 +7,12 @@ left to do with it, to end at the vendor what it has begun (`turns.py`).
 
 from __future__ import annotations
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from conversations import tasks, wakeups
-from conversations.models import Conversation, Message, Turn
+from conversations import handoffs, tasks, wakeups
+from conversations.models import Conversation, Handoff, Message, Turn
 from conversations.turns import unanswered
 
 
@@ -29,19 +30,21 @@ def interrupt(conversation: Conversation, *, vendor_message_id: str | None = Non
         return True
 
 
-def take_over(conversation: Conversation) -> bool:
-    """Give the conversation to people: nothing more is said by the robot until `hand_back`; whether it was
-    the robot's."""
+def take_over(conversation: Conversation, *, operator: User | None = None, by: str = "") -> bool:
+    """Give the conversation to an operator, or to an outside desk: nothing more is said by the robot until
+    `hand_back`.  Whether it was free: the robot's, or waiting for a person."""
+    cause = Handoff.Cause.OPERATOR if operator else Handoff.Cause.DESK
     with transaction.atomic():
         _lock(conversation)
-        if conversation.owner == Conversation.Owner.OPERATOR:
-            return False
-        _call_off(conversation, Turn.State.TAKEN_OVER)
-        conversation.give_to(Conversation.Owner.OPERATOR)
-        return True
+        handoff = handoffs.current(conversation)
+        if handoff is None:
+            _call_off(conversation, Turn.State.TAKEN_OVER)
+            handoff = handoffs.begin(conversation, cause)
+        name = operator.get_username() if operator else by
+        return handoffs.take(handoff, operator=operator, name=name)
 
 
-def hand_back(conversation: Conversation) -> bool:
+def hand_back(conversation: Conversation, *, by: str = "") -> bool:
     """Give the conversation back to its robot; whether people had it.
 
     What users wrote before the operator's last words is answered by those.  What came after them waits
@@ -51,7 +54,7 @@ def hand_back(conversation: Conversation) -> bool:
         _lock(conversation)
         if conversation.owner == Conversation.Owner.ROBOT:
             return False
-        conversation.give_to(Conversation.Owner.ROBOT)
+        handoffs.end(conversation, name=by)
         _settle_what_people_answered(conversation)
         if unanswered(conversation.pk).exists():
             _, is_new = Turn.objects.get_or_create(conversation=conversation, state=Turn.State.WAITING)

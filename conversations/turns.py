@@ -27,10 +27,10 @@ from bots.llms import client_for
 from bots.llms.base import Prompt
 from bots.llms.continuing import continued, without_repetition
 from bots.models import LanguageModel
-from conversations import calls, capacity, choosing, context, summaries, users, wakeups
+from conversations import calls, capacity, choosing, context, handoffs, summaries, users, wakeups
 from conversations.delivering import owned, pause, wait
 from conversations.errors import NoModelAnswered, OverLimit, Superseded
-from conversations.models import Conversation, Message, Turn
+from conversations.models import Conversation, Handoff, Message, Turn
 from conversations.screening import Screening, Withheld, handoff_word, reason_of
 from conversations.speaking import Speaker
 from metrics.families import REPLY_SECONDS, TURN_WAIT_SECONDS, TURNS
@@ -105,7 +105,7 @@ def begin(turn: Turn) -> None:
     elif not unanswered(conversation.pk).update(turn=turn):
         end(turn, Turn.State.DONE)
     elif word := handoff_word(turn):
-        conversation.give_to(Conversation.Owner.OPERATOR)
+        handoffs.begin(conversation, Handoff.Cause.WORDS)
         end(turn, Turn.State.HANDED_OFF, f"the user asked for people: {word}")
     else:
         turn.state, turn.epoch, turn.started_at = Turn.State.THINKING, conversation.epoch, timezone.now()

@@ -31,7 +31,7 @@ from sandbox.processes import ROOT, Process, ProcessFailed
 
 HERE = Path(__file__).resolve().parent
 CONNECTIONS, ROBOTS = HERE / "demo_connections.yaml", HERE / "demo_robots.yaml"
-ADMIN = "admin"
+ADMIN, OPERATOR = "admin", "olive"
 CHECK_USER, CHECK_TEXT = "alice", "Hello! Who are you?"
 DEFAULT_PORT = 8000
 START_TIMEOUT_S = 60.0
@@ -62,7 +62,8 @@ class Keys:
     zego_callback_secret: str = field(default_factory=lambda: secrets.token_hex(16))
     easemob_secret: str = field(default_factory=lambda: secrets.token_hex(16))
     easemob_callback_secret: str = field(default_factory=lambda: secrets.token_hex(16))
-    api_key: str = ""  # made by Parley with the robots
+    api_key: str = ""  # made by Parley with the robots, as is the operator's password
+    operator_password: str = ""
     is_seeded: bool = False  # the robots were applied; they are the admin's now
 
     @classmethod
@@ -238,7 +239,8 @@ class Demo:
         is_new = self._create_admin()
         if is_new or not self.keys.is_seeded:
             self._manage("apply", str(CONNECTIONS), str(ROBOTS))
-            self.keys.api_key = self._create_api_key()
+            self.keys.api_key = self._print("create_api_key", "demo", "--scope", "operate")
+            self.keys.operator_password = self._print("create_operator", OPERATOR)
             self.keys.is_seeded = True
             self.keys.save(self.keys_file)
 
@@ -254,14 +256,18 @@ class Demo:
             return False
         return True
 
-    def _create_api_key(self) -> str:
-        """Not as one of our processes, which write what they print into a file."""
-        command = [sys.executable, "manage.py", "create_api_key", "demo", "--scope", "operate"]
+    def _print(self, *command: str) -> str:
+        """What a command prints.  It is none of our processes, whose words go into a file."""
         made = subprocess.run(
-            command, cwd=ROOT, env=self._environment(), capture_output=True, text=True, check=False
+            [sys.executable, "manage.py", *command],
+            cwd=ROOT,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if made.returncode:
-            raise DemoFailed(f"create_api_key failed: {made.stderr.strip()}")
+            raise DemoFailed(f"{command[0]} failed: {made.stderr.strip()}")
         return made.stdout.strip()
 
     def _manage(self, *arguments: str) -> None:
@@ -316,6 +322,7 @@ class Demo:
         lines = [
             ("Chat page", f"{self.cloud_url}/", "write to the robots as a user, alone or in a group"),
             ("Admin", f"{self.web_url}/admin/", f"user {ADMIN}, password {self.keys.admin_password}"),
+            *self._describe_console(),
             ("API", f"{self.web_url}/api/docs/", f"key {self.keys.api_key}"),
             ("Callbacks", "", ""),
             *(("", f"{self.web_url}/callbacks/{app.account}/", f"from {app.label}") for app in self.apps),
@@ -330,6 +337,12 @@ class Demo:
         return (
             f"\nParley is running.\n\n{block}\n\nCtrl-C stops everything; the data stays in {self.var_dir}.\n"
         )
+
+    def _describe_console(self) -> list[tuple[str, str, str]]:
+        if not self.keys.operator_password:  # the data is of a demo that had no operator
+            return [("Console", f"{self.web_url}/console/", "as the admin")]
+        login = f"user {OPERATOR}, password {self.keys.operator_password}"
+        return [("Console", f"{self.web_url}/console/", login)]
 
     def watch(self) -> NoReturn:
         """Until a process ends.  Raises ProcessFailed."""

@@ -230,9 +230,8 @@ class MessagesView(View):
     def post(self, request: Request, public_id: str) -> Response:
         conversation = find_conversation(public_id)
         text = self.read(serializers.TextRequest, request.data)["text"]
-        assert isinstance(request.auth, ApiKey)
         try:
-            message = operating.say(conversation, text, operator_id=request.auth.name)
+            message = operating.say(conversation, text, operator_id=key_name(request))
         except operating.NotTakenOver as error:
             raise Conflict(str(error), code="not_taken_over") from error
         except operating.TooLong as error:
@@ -243,13 +242,13 @@ class MessagesView(View):
 class MoveView(OperatingView):
     """A conversation changes hands."""
 
-    move: Callable[[Conversation], bool]
+    move: Callable[..., bool]
 
     @extend_schema(request=None, responses=serializers.ConversationOut, parameters=[IDEMPOTENCY])
     @once
     def post(self, request: Request, public_id: str) -> Response:
         conversation = find_conversation(public_id)
-        type(self).move(conversation)
+        type(self).move(conversation, by=key_name(request))
         return Response(serializers.ConversationOut(conversation).data)
 
 
@@ -280,6 +279,12 @@ class UsageView(View):
         since = time_in(request.query_params, "from") or until - USAGE_SPAN
         rows = usage.summed(since=since, until=until, groups=groups)
         return Response({"results": serializers.UsageOut(rows, many=True).data})
+
+
+def key_name(request: Request) -> str:
+    """By what name the API key's holder goes."""
+    assert isinstance(request.auth, ApiKey)
+    return request.auth.name
 
 
 def opened(session: Session) -> dict[str, Any]:

@@ -1,0 +1,187 @@
+"""The console's lists of conversations: which, in what order, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.contrib.auth.models import User
+from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext_lazy as _
+
+from conversations.models import Conversation, Handoff, Message, ReadMark
+
+PAGE: Final = 30
+MOST_UNREAD: Final = 99
+
+OPEN_HANDOFFS: Final = Prefetch(
+    "handoffs", Handoff.objects.filter(ended_at=None).select_related("operator"), to_attr="open_handoffs"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    name: str
+    label: Any
+    choose: Callable[[QuerySet[Conversation], User], QuerySet[Conversation]]
+    time: str = "last_message_at"  # by which it is sorted
+    is_oldest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a list was asked for."""
+
+    view: View
+    robot: int | None = None
+    query: str = ""  # the beginning of a user's id, or a conversation's id
+    after: tuple[datetime, int] | None = None  # the last row of the page before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    conversation: Conversation
+    handoff: Handoff | None
+    last: Message | None
+    unread: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    rows: list[Row]
+    next: str  # "": this is the last one
+
+
+def mine(conversations: QuerySet[Conversation], user: User) -> QuerySet[Conversation]:
+    return conversations.filter(handoffs__ended_at=None, handoffs__operator=user)
+
+
+def waiting(conversations: QuerySet[Conversation], user: User) -> QuerySet[Conversation]:
+    return conversations.filter(handoffs__isnull=False, handoffs__ended_at=None, handoffs__taken_at=None)
+
+
+def everything(conversations: QuerySet[Conversation], user: User) -> QuerySet[Conversation]:
+    return conversations
+
+
+VIEWS: Final = {
+    view.name: view
+    for view in (
+        # Who has waited longest comes first.
+        View("waiting", _("Waiting"), waiting, time="handoffs__began_at", is_oldest_first=True),
+        View("mine", _("Mine"), mine),
+        View("all", _("All"), everything),
+    )
+}
+
+
+def asked(parameters: Any) -> Asked:
+    """From an address's parameters.  What is not understood counts as not asked for."""
+    robot = parameters.get("robot", "")
+    return Asked(
+        view=VIEWS.get(parameters.get("view", ""), VIEWS["all"]),
+        robot=int(robot) if robot.isascii() and robot.isdecimal() else None,
+        query=parameters.get("q", "").strip()[:64].replace("\0", ""),
+        after=_read_place(parameters.get("after", "")),
+    )
+
+
+def page(user: User, wanted: Asked) -> Page:
+    """Some of the conversations, each with its last words and how much of it the user has not read."""
+    found = list(_conversations(user, wanted)[: PAGE + 1])
+    shown = found[:PAGE]
+    last = _last_messages(shown)
+    unread = _unread(shown, user)
+    rows = [
+        Row(
+            conversation=conversation,
+            handoff=next(iter(conversation.open_handoffs), None),  # type: ignore[attr-defined]  # OPEN_HANDOFFS
+            last=last.get(conversation.pk),
+            unread=unread.get(conversation.pk, 0),
+        )
+        for conversation in shown
+    ]
+    return Page(rows=rows, next=_place(shown[-1]) if len(found) > PAGE else "")
+
+
+def counts(user: User) -> dict[str, int]:
+    """How many conversations need a person, and how many the user has."""
+    open_handoffs = Handoff.objects.filter(ended_at=None)
+    return open_handoffs.aggregate(
+        waiting=Count("pk", filter=Q(taken_at=None)), mine=Count("pk", filter=Q(operator=user))
+    )
+
+
+def _conversations(user: User, wanted: Asked) -> QuerySet[Conversation]:
+    conversations = wanted.view.choose(Conversation.objects.select_related("robot__account"), user)
+    if wanted.robot is not None:
+        conversations = conversations.filter(robot=wanted.robot)
+    if wanted.query:
+        conversations = conversations.filter(Q(peer_id__startswith=wanted.query) | Q(public_id=wanted.query))
+    rows = conversations.annotate(at=F(wanted.view.time)).prefetch_related(OPEN_HANDOFFS)
+    return _behind(wanted.after, rows, wanted.view.is_oldest_first)
+
+
+def _behind(
+    place: tuple[datetime, int] | None, rows: QuerySet[Any], is_oldest_first: bool
+) -> QuerySet[Conversation]:
+    """In order, from this place on."""
+    beyond, sign = ("gt", "") if is_oldest_first else ("lt", "-")
+    if place:
+        at, pk = place
+        # The first condition is the one by which an index is entered.
+        rows = rows.filter(**{f"at__{beyond}e": at})
+        rows = rows.filter(Q(**{f"at__{beyond}": at}) | Q(at=at, **{f"pk__{beyond}": pk}))
+    return rows.order_by(f"{sign}at", f"{sign}pk")
+
+
+def _place(conversation: Any) -> str:
+    return f"{conversation.at.isoformat()}~{conversation.pk}"
+
+
+def _read_place(text: str) -> tuple[datetime, int] | None:
+    time, _tilde, pk = text.replace(" ", "+").partition("~")
+    try:
+        at = parse_datetime(time)
+        return (at, int(pk)) if at and at.tzinfo else None
+    except ValueError:
+        return None
+
+
+def _last_messages(conversations: list[Conversation]) -> dict[int, Message]:
+    newest = Message.objects.filter(conversation=OuterRef("pk")).order_by("-id").values("pk")[:1]
+    pks = Conversation.objects.filter(pk__in=[each.pk for each in conversations]).values_list(
+        Subquery(newest), flat=True
+    )
+    return {message.conversation_id: message for message in Message.objects.filter(pk__in=list(pks))}
+
+
+def _unread(conversations: list[Any], user: User) -> dict[int, int]:
+    """How many messages of users came behind what this operator has read, where people have the
+    conversation or the operator has looked into it: nobody reads all that robots do."""
+    marks = dict(
+        ReadMark.objects.filter(user=user, conversation__in=conversations).values_list(
+            "conversation", "message_id"
+        )
+    )
+    watched = [each.pk for each in conversations if each.open_handoffs or each.pk in marks]
+    unread = Q()
+    for pk in watched:
+        unread |= Q(conversation=pk, pk__gt=marks.get(pk, 0))
+    if not unread:
+        return {}
+    messages = Message.objects.filter(unread, sender=Message.Sender.USER)
+    rows = messages.values("conversation").annotate(number=Count("pk"))
+    return {row["conversation"]: min(row["number"], MOST_UNREAD) for row in rows}
+
+
+def mark_read(conversation: Conversation, user: User, message_id: int) -> None:
+    """Note that the user has read up to this message."""
+    mark, is_new = ReadMark.objects.get_or_create(
+        user=user, conversation=conversation, defaults={"message_id": message_id}
+    )
+    if not is_new:
+        ReadMark.objects.filter(pk=mark.pk, message_id__lt=message_id).update(message_id=message_id)

@@ -1,0 +1,49 @@
+"""Who may do what at the console, and the groups that it is granted by."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, Permission, User
+
+from conversations.models import Conversation
+
+type Visitor = User | AbstractBaseUser | AnonymousUser
+
+VIEW, OPERATE, SUPERVISE = "view_conversation", "operate_conversation", "supervise_conversation"
+
+# What a group may do at first; admins change it as they like.
+GROUPS: Final = {
+    "viewer": (VIEW,),
+    "operator": (VIEW, OPERATE),
+    "supervisor": (VIEW, OPERATE, SUPERVISE),
+    "admin": (VIEW, OPERATE, SUPERVISE),
+}
+APPS_OF_ADMINS: Final = ("bots", "conversations")
+
+
+def may_read(user: Visitor) -> bool:
+    return isinstance(user, User) and user.is_active and (user.is_staff or _has(user, VIEW))
+
+
+def may_operate(user: Visitor) -> bool:
+    return isinstance(user, User) and _has(user, OPERATE)
+
+
+def may_supervise(user: Visitor) -> bool:
+    return isinstance(user, User) and _has(user, SUPERVISE)
+
+
+def _has(user: User, permission: str) -> bool:
+    return user.has_perm(f"conversations.{permission}")
+
+
+def create_groups(**kwargs: Any) -> None:
+    """Make the groups that are missing, once their rights exist."""
+    rights = Permission.objects.filter(content_type__app_label=Conversation._meta.app_label)
+    for name, codenames in GROUPS.items():
+        group, is_new = Group.objects.get_or_create(name=name)
+        if is_new:
+            group.permissions.set(rights.filter(codename__in=codenames))
+            if name == "admin":
+                group.permissions.add(*Permission.objects.filter(content_type__app_label__in=APPS_OF_ADMINS))

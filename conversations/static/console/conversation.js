@@ -1,0 +1,149 @@
+// One conversation: its messages as they change, and what the operator does.
+import { Messages } from "./messages.js";
+
+export class Conversation {
+  constructor(pane, state, live) {
+    this.state = state;
+    this.live = live;
+    this.url = pane.dataset.url;
+    this.cursor = state.cursor;
+    this.handoff = state.handoff;
+    this.messages = new Messages(state);
+    this.#connect();
+    this.messages.take(state.events);
+    this.#showEarlier(state.earlier);
+    this.#showOwner();
+    this.messages.toEnd();
+    this.#markRead();
+  }
+
+  get isYours() {
+    return this.handoff?.is_taken === true && this.handoff.operator === this.state.user;
+  }
+
+  watch() {
+    this.live.send({ type: "watch", conversation: this.state.id, after: this.cursor });
+  }
+
+  changed({ conversation, after, cursor, events }) {
+    if (conversation !== this.state.id) return;
+    this.messages.take(events);
+    for (const event of events) if (event.type === "handoff") this.#takeHandoff(event);
+    if (after > this.cursor) return this.watch(); // something came before it that we were not told
+    this.cursor = Math.max(this.cursor, cursor);
+    if (events.some((event) => event.type === "message")) this.#markRead();
+  }
+
+  showPresence(names) {
+    const others = names.filter((name) => name !== this.state.name);
+    const place = document.getElementById("presence");
+    place.textContent = others.length ? `${place.dataset.label} ${others.join(", ")}` : "";
+  }
+
+  takeOver() {
+    if (this.takeOverButton && !this.takeOverButton.hidden) return this.#act("take-over/");
+  }
+
+  handBack() {
+    if (this.handBackButton && !this.handBackButton.hidden) return this.#act("hand-back/");
+  }
+
+  #connect() {
+    const find = (id) => document.getElementById(id);
+    [this.takeOverButton, this.handBackButton, this.text, this.sendButton, this.notice, this.earlier] = [
+      "take-over", "hand-back", "text", "send", "notice", "earlier",
+    ].map(find);
+    this.takeOverButton?.addEventListener("click", () => this.takeOver());
+    this.handBackButton?.addEventListener("click", () => this.handBack());
+    this.earlier.addEventListener("click", () => this.#fetchEarlier());
+    find("composer")?.addEventListener("submit", (event) => this.#send(event));
+    this.text?.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) this.#send(event);
+    });
+    document.addEventListener("visibilitychange", () => this.#markRead());
+  }
+
+  #takeHandoff(event) {
+    if (this.handoff && event.change < this.handoff.change) return;
+    this.handoff = event.is_open ? event : null;
+    this.#showOwner();
+  }
+
+  #showOwner() {
+    const { words, may_operate, may_supervise } = this.state;
+    const owner = document.getElementById("owner");
+    const isWaiting = this.handoff && !this.handoff.is_taken;
+    owner.classList.toggle("need", Boolean(isWaiting));
+    owner.textContent = !this.handoff
+      ? words.with_robot
+      : isWaiting
+        ? `${words.waiting}: ${words.causes[this.handoff.cause]}`
+        : this.isYours
+          ? words.with_you
+          : `${words.with} ${this.handoff.taken_by || words.causes[this.handoff.cause]}`;
+    if (!may_operate) return;
+    const isFree = !this.handoff || isWaiting;
+    this.takeOverButton.hidden = !isFree;
+    this.handBackButton.hidden = !this.handoff || !(this.isYours || may_supervise || isWaiting);
+    this.text.disabled = this.sendButton.disabled = !this.isYours;
+    this.text.placeholder = this.isYours ? this.text.dataset.yours : this.text.dataset.free;
+  }
+
+  async #act(move) {
+    const answer = await this.#post(move);
+    if (!answer) return;
+    this.#tell("");
+    this.handoff = answer.handoff;
+    this.#showOwner();
+    if (this.isYours) this.text.focus();
+  }
+
+  async #send(event) {
+    event.preventDefault();
+    const text = this.text.value.trim();
+    if (!text || this.text.disabled) return;
+    this.text.value = "";
+    const answer = await this.#post("say/", { text });
+    if (!answer) return void (this.text.value ||= text);
+    this.messages.take([answer.message]);
+    this.messages.toEnd();
+  }
+
+  // The answer; null when it was refused, which is then told.
+  async #post(path, body = {}) {
+    const headers = { "X-CSRFToken": document.querySelector("[name=csrfmiddlewaretoken]").value };
+    try {
+      const response = await fetch(this.url + path, { method: "POST", headers, body: JSON.stringify(body) });
+      const answer = await response.json();
+      if (response.ok) return answer;
+      this.#tell(answer.error);
+    } catch {
+      this.#tell(this.state.words.unreachable);
+    }
+    return null;
+  }
+
+  #tell(words) {
+    this.notice.textContent = words;
+    this.notice.hidden = !words;
+  }
+
+  async #fetchEarlier() {
+    const response = await fetch(`${this.url}messages/?before=${this.before}`);
+    const page = await response.json();
+    this.messages.keepingPlace(() => this.messages.take(page.events));
+    this.#showEarlier(page.earlier);
+  }
+
+  #showEarlier(before) {
+    this.before = before;
+    this.earlier.hidden = before === null;
+  }
+
+  #markRead() {
+    const newest = this.messages.newest;
+    if (document.hidden || !newest || newest === this.read) return;
+    this.read = newest;
+    this.#post("read/", { message: newest });
+  }
+}

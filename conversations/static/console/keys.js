@@ -1,0 +1,24 @@
+// What keys do.  Typing in a field is left alone.
+export function listenForKeys({ list, conversation }) {
+  const help = document.getElementById("keys");
+  const deeds = {
+    j: () => list.move(1),
+    k: () => list.move(-1),
+    1: () => list.show(1),
+    2: () => list.show(2),
+    3: () => list.show(3),
+    "/": () => document.getElementById("search").focus(),
+    t: () => conversation?.takeOver(),
+    b: () => conversation?.handBack(),
+    r: () => document.getElementById("text")?.focus(),
+    "?": () => help.showModal(),
+  };
+  document.getElementById("show-keys").addEventListener("click", () => help.showModal());
+  addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !help.open) document.activeElement?.blur();
+    const isTyping = event.target.closest?.("input, textarea, select, dialog");
+    if (isTyping || event.ctrlKey || event.metaKey || event.altKey || !deeds[event.key]) return;
+    event.preventDefault();
+    deeds[event.key]();
+  });
+}

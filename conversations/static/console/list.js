@@ -1,0 +1,68 @@
+// The list of conversations.  The server draws it; it is fetched again when something in it changes.
+const PAUSE_MS = 1500; // between two fetches, however much changes
+
+export class List {
+  #timer = null;
+  #fetchedAt = 0;
+
+  constructor(element) {
+    this.element = element;
+    this.isLonger = false; // once more pages were added it is not drawn anew under the reader
+    element.addEventListener("click", (event) => this.#more(event));
+  }
+
+  changed(conversations) {
+    const isNews = Object.values(conversations).some((kinds) => kinds.includes("handoff"));
+    this.#soon(isNews ? 0 : Math.max(0, PAUSE_MS - (Date.now() - this.#fetchedAt)));
+  }
+
+  refresh() {
+    this.#soon(0);
+  }
+
+  get rows() {
+    return [...this.element.querySelectorAll("a.row")];
+  }
+
+  move(step) {
+    const current = this.rows.findIndex((row) => row.hasAttribute("aria-current"));
+    this.rows[current < 0 ? 0 : current + step]?.click();
+  }
+
+  show(number) {
+    this.element.querySelectorAll(".views a")[number - 1]?.click();
+  }
+
+  #soon(pause) {
+    if (this.#timer && pause) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#fetch(), pause);
+  }
+
+  async #fetch() {
+    this.#timer = null;
+    this.#fetchedAt = Date.now();
+    if (this.isLonger || document.hidden) return this.#later();
+    const open = this.element.querySelector("a.row[aria-current]")?.dataset.conversation;
+    const response = await fetch(this.element.dataset.url).catch(() => null);
+    if (!response?.ok || this.isLonger) return;
+    this.element.innerHTML = await response.text();
+    this.element.querySelector(`a.row[data-conversation="${open}"]`)?.setAttribute("aria-current", "page");
+  }
+
+  #later() {
+    document.addEventListener("visibilitychange", () => this.refresh(), { once: true });
+  }
+
+  async #more(event) {
+    const link = event.target.closest("a.more");
+    if (!link) return;
+    event.preventDefault();
+    this.isLonger = true;
+    const page = document.createElement("div");
+    page.innerHTML = await (await fetch(link.href)).text();
+    this.element.querySelector(".rows").append(...page.querySelectorAll(".rows > li"));
+    const next = page.querySelector("a.more");
+    next ? link.replaceWith(next) : link.remove();
+  }
+}

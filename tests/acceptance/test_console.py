@@ -1,0 +1,253 @@
+"""Operators at the console, in a browser, while users write."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect
+
+from sandbox.driver import Sandbox
+from tests.support.parley import Parley, User, asked, words
+
+pytestmark = pytest.mark.browser
+
+LONG: Final = words(300)
+LIVE_MS: Final = 10_000
+
+type Desk = Callable[..., Page]
+
+
+@dataclass
+class Line:
+    """A page's WebSocket, which can be cut."""
+
+    is_cut: bool = False
+    sockets: list[WebSocketRoute] = field(default_factory=list)
+
+    def connect(self, socket: WebSocketRoute) -> None:
+        if self.is_cut:
+            socket.close()
+        else:
+            socket.connect_to_server()
+            self.sockets.append(socket)
+
+    def cut(self) -> None:
+        self.is_cut = True
+        for socket in self.sockets:
+            socket.close()
+
+    def mend(self) -> None:
+        self.is_cut = False
+
+
+@pytest.fixture
+def desk(browser: Browser, parley: Parley) -> Iterator[Desk]:
+    """Makes someone of a group, logged in at the console."""
+    contexts: list[BrowserContext] = []
+
+    def desk(group: str = "operator") -> Page:
+        name = f"{group}-{secrets.token_hex(3)}"
+        password = parley.run("create_operator", name, f"--group={group}").strip().splitlines()[-1]
+        contexts.append(browser.new_context(viewport={"width": 1300, "height": 850}))
+        page = contexts[-1].new_page()
+        page.goto(f"{parley.url}/console/")
+        page.get_by_label("Username").fill(name)
+        page.get_by_label("Password").fill(password)
+        page.get_by_role("button", name="Log in").click()
+        expect(page.locator("#link-state")).to_have_text("live")
+        return page
+
+    yield desk
+    for context in contexts:
+        context.close()
+
+
+def open_conversation(page: Page, user: User) -> None:
+    page.locator(".row").filter(has_text=user.id).first.click(timeout=LIVE_MS)
+    expect(page.locator("#link-state")).to_have_text("live")
+    page.locator(".head").get_by_text(user.id).wait_for()
+
+
+def said_by(page: Page, sender: str) -> list[str]:
+    return page.locator(f".message.{sender} .text").all_inner_texts()
+
+
+def test_a_new_conversation_shows_and_its_answer_streams(
+    desk: Desk, parley: Parley, sandbox: Sandbox
+) -> None:
+    sandbox.model.script(words(30), match="Stream", chunk_delay_s=0.2)
+    page, user = desk(), parley.user()
+
+    user.write("Stream, please")
+    open_conversation(page, user)
+
+    growing = page.locator(".message.robot[data-state=streaming] .text")
+    growing.get_by_text("word1").wait_for()
+    early = growing.inner_text()
+    expect(page.locator(".message.robot[data-state=delivered] .text")).to_have_text(words(30))
+    assert words(30).startswith(early)
+    assert early != words(30)
+    turn = page.locator(".turn").last
+    expect(turn.locator("summary")).to_contain_text("fast")
+    turn.locator("summary").click()
+    expect(turn).to_contain_text("first token")
+
+
+def test_take_over_in_the_middle_of_an_answer(desk: Desk, parley: Parley, sandbox: Sandbox) -> None:
+    sandbox.model.script(LONG, match="Endless", chunk_delay_s=0.1)
+    page, user = desk(), parley.user()
+    user.write("Endless, please")
+    open_conversation(page, user)
+    page.locator(".message.robot .text").get_by_text("word1").wait_for()
+
+    page.keyboard.press("t")
+
+    expect(page.locator("#owner")).to_have_text("you answer")
+    frames = len(user.replies()[-1].frames)
+    ended = user.wait_for_reply()
+    assert len(ended.frames) <= frames + 2  # one on the wire, and the last
+    assert LONG.startswith(ended.text)
+    assert len(ended.text) < len(LONG)
+
+    page.get_by_label("Answer", exact=True).fill("I am a person.")
+    page.keyboard.press("Enter")
+
+    user.wait_until(lambda replies: any(reply.text == "I am a person." for reply in replies))
+    expect(page.locator(".message.operator[data-state=delivered]")).to_contain_text("I am a person.")
+    user.write("Good. What did you say?")
+    expect(page.locator(".message.user").last).to_contain_text("What did you say?")
+    page.get_by_role("button", name="Hand back").click()
+
+    expect(page.locator("#owner")).to_have_text("the robot answers")
+    user.wait_until(lambda replies: "What did you say?" in replies[-1].text)
+    [request] = asked(sandbox, "What did you say?")
+    told = [line["content"] for line in request["body"]["messages"]]
+    assert any("I am a person." in line for line in told)
+    expect(page.locator(".message.robot").last).to_contain_text("What did you say?")
+
+
+def test_of_two_operators_who_click_at_once_one_wins(desk: Desk, parley: Parley) -> None:
+    user = parley.user()
+    user.ask("Hello")
+    pages = [desk(), desk()]
+    for page in pages:
+        open_conversation(page, user)
+    expect(pages[0].locator("#presence")).to_contain_text("operator-")
+
+    # Both look at the same state, and neither waits for the other's answer.
+    for page in pages:
+        page.evaluate("document.getElementById('take-over').click()")
+
+    owners = [page.locator("#owner") for page in pages]
+    for owner in owners:
+        expect(owner).not_to_have_text("the robot answers")
+    winner = 0 if owners[0].inner_text() == "you answer" else 1
+    expect(owners[winner]).to_have_text("you answer")
+    expect(owners[1 - winner]).to_have_text(re.compile("answered by operator-"))
+    expect(pages[1 - winner].get_by_label("Answer", exact=True)).to_be_disabled()
+
+
+def test_a_take_over_that_comes_too_late_is_told(desk: Desk, parley: Parley) -> None:
+    user = parley.user()
+    user.ask("Hello")
+    first, second = desk(), desk()
+    second.route_web_socket("**/ws/console/", lambda socket: socket.close())  # it hears of nothing
+    open_conversation(first, user)
+    second.goto(first.url)
+
+    first.get_by_role("button", name="Take over").click()
+    expect(first.locator("#owner")).to_have_text("you answer")
+    second.get_by_role("button", name="Take over").click()
+
+    expect(second.get_by_role("alert")).to_contain_text("has this conversation")
+
+
+def test_what_was_missed_is_caught_up_with(desk: Desk, parley: Parley) -> None:
+    page, user = desk(), parley.user()
+    user.ask("first")
+    line = Line()
+    page.route_web_socket("**/ws/console/", line.connect)
+    open_conversation(page, user)
+    page.evaluate("globalThis.isSame = true")  # a page that was loaded anew would have lost it
+
+    line.cut()
+    expect(page.locator("#link-state")).not_to_have_text("live")
+    user.ask("second")
+    user.ask("third")
+    line.mend()
+
+    expect(page.locator(".message.user")).to_have_count(3, timeout=LIVE_MS)
+    expect(page.locator(".message.robot")).to_have_count(3)
+    assert said_by(page, "user") == ["first", "second", "third"]
+    assert page.evaluate("globalThis.isSame")
+
+
+def test_a_supervisor_hands_back_what_an_outside_desk_has(desk: Desk, parley: Parley) -> None:
+    with parley.api("operate") as outside:
+        user = parley.user()
+        user.ask("Hello")
+        [conversation] = outside.get("/conversations", params={"user_id": user.id}).json()["results"]
+        outside.post(f"/conversations/{conversation['id']}/take_over")
+        page = desk("supervisor")
+
+        open_conversation(page, user)
+
+        expect(page.locator("#owner")).to_have_text("answered by tests")
+        page.get_by_role("button", name="Hand back").click()
+        expect(page.locator("#owner")).to_have_text("the robot answers")
+
+
+def test_viewers_look_on(desk: Desk, parley: Parley) -> None:
+    user = parley.user()
+    user.ask("Hello")
+    page = desk("viewer")
+
+    open_conversation(page, user)
+
+    expect(page.locator(".messages").get_by_text("You said: Hello")).to_be_visible()
+    expect(page.get_by_role("button", name="Take over")).to_have_count(0)
+    expect(page.locator("#composer")).to_have_count(0)
+    refused = page.context.request.post(
+        f"{page.url.partition('?')[0]}take-over/",
+        headers={"X-CSRFToken": page.locator("[name=csrfmiddlewaretoken]").first.input_value()},
+    )
+    assert refused.status == 403
+
+
+def test_keys_are_explained_and_work(desk: Desk, parley: Parley) -> None:
+    parley.user().ask("Hello")
+    page = desk()
+
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("take over")
+    page.get_by_role("button", name="Close").click()
+    page.keyboard.press("j")
+
+    expect(page.locator(".messages .message").first).to_be_visible()
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search")).to_be_focused()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1300, 390], ids=["desktop", "phone"])
+def test_the_console_fits_the_screen(desk: Desk, parley: Parley, scheme: str, width: int) -> None:
+    user = parley.user()
+    user.ask("How do I change the address of an order that I have paid for already?")
+    page = desk()
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.set_viewport_size({"width": width, "height": 850})
+
+    for step in ("list", "conversation"):
+        if step == "conversation":
+            open_conversation(page, user)
+            page.get_by_role("button", name="Take over").click()
+            expect(page.locator("#owner")).to_have_text("you answer")
+        if folder := os.environ.get("SCREENSHOTS"):
+            page.screenshot(path=f"{folder}/console-{step}-{width}-{scheme}.png")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,0 +1,142 @@
+"""The console's WebSocket: who is let in, and what is heard."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from asgiref.testing import ApplicationCommunicator
+from django.contrib.auth.models import AnonymousUser, User
+
+from bots.models import Robot
+from conversations.announcing import cursor_of_page
+from conversations.console import routing
+from conversations.console.consumers import FORBIDDEN, NOT_UNDERSTOOD, Console
+from conversations.models import Conversation, Message
+from tests.support.factories import make_conversation, say
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WITHIN_S = 10
+
+
+class Socket(ApplicationCommunicator):
+    """A browser's end of the WebSocket.  Channels' own comes with a server that is not installed."""
+
+    def __init__(self, user: Any) -> None:
+        super().__init__(Console.as_asgi(), {"type": "websocket", "path": "/ws/console/", "user": user})
+
+    async def connect(self) -> dict[str, Any]:
+        await self.send_input({"type": "websocket.connect"})
+        return await self.output()
+
+    async def output(self) -> dict[str, Any]:
+        event: dict[str, Any] = await self.receive_output(WITHIN_S)
+        return event
+
+    async def send(self, **frame: Any) -> None:
+        await self.send_input({"type": "websocket.receive", "text": json.dumps(frame)})
+
+    async def hear(self, kind: str) -> dict[str, Any]:
+        """The next frame of this type."""
+        while (frame := json.loads((await self.output())["text"]))["type"] != kind:
+            pass
+        return dict(frame)
+
+    async def disconnect(self) -> None:
+        await self.send_input({"type": "websocket.disconnect", "code": 1000})
+        await self.wait()
+
+
+type Test = Callable[[Socket], Awaitable[None]]
+
+
+@pytest.fixture
+def conversation(robot: Robot) -> Conversation:
+    return make_conversation(robot)
+
+
+def talk(user: Any, test: Test) -> None:
+    """Connect as the user, and let the test talk."""
+
+    async def run() -> None:
+        socket = Socket(user)
+        await test(socket)
+        await socket.disconnect()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_strangers_are_turned_away(db: None, is_known: bool) -> None:
+    user = User.objects.create_user("nobody") if is_known else AnonymousUser()
+
+    async def test(socket: Socket) -> None:
+        assert await socket.connect() == {"type": "websocket.close", "code": FORBIDDEN}
+
+    talk(user, test)
+
+
+def test_changes_are_heard_and_chained(conversation: Conversation, admin_user: User) -> None:
+    before = say(conversation, "before")
+
+    async def test(socket: Socket) -> None:
+        await socket.connect()
+        assert await socket.hear("hello") == {"type": "hello", "user": admin_user.pk}
+        await socket.send(type="watch", conversation=conversation.pk, after=0)
+        presence, missed = await socket.hear("presence"), await socket.hear("changed")
+        assert presence["names"] == ["admin"]
+        assert [event["id"] for event in missed["events"]] == [before.pk]
+
+        now = await sync_to_async(say)(conversation, "now")
+        inbox = await socket.hear("inbox")
+        while str(conversation.pk) not in inbox["conversations"]:
+            inbox = await socket.hear("inbox")
+        assert inbox["conversations"][str(conversation.pk)] == ["message"]
+        await sync_to_async(Message.objects.filter(pk=now.pk).update)(text="now!")
+        heard = await socket.hear("changed")
+        assert heard.keys() == {"type", "conversation", "after", "cursor", "events"}
+        assert heard["after"] <= missed["cursor"] <= heard["cursor"]
+        assert (heard["events"][-1]["id"], heard["events"][-1]["text"]) == (now.pk, "now!")
+
+    talk(admin_user, test)
+
+
+def test_only_what_came_later_is_caught_up_with(conversation: Conversation, admin_user: User) -> None:
+    say(conversation, "known")
+    cursor = cursor_of_page() + 20_000
+
+    async def test(socket: Socket) -> None:
+        await socket.connect()
+        await socket.send(type="watch", conversation=conversation.pk, after=cursor)
+        missed = await socket.hear("changed")
+        assert (missed["events"], missed["cursor"]) == ([], cursor)
+
+    talk(admin_user, test)
+
+
+def test_what_is_not_understood_ends_the_connection(admin_user: User) -> None:
+    async def test(socket: Socket) -> None:
+        await socket.connect()
+        await socket.hear("hello")
+        await socket.send(type="watch", conversation="all")
+        assert (await socket.output())["code"] == NOT_UNDERSTOOD
+
+    talk(admin_user, test)
+
+
+@pytest.mark.parametrize(
+    "origin, is_ours",
+    [(b"http://parley.example", True), (b"http://evil.example", False), (b"https://trusted.example", True)],
+)
+def test_only_our_pages_may_open_it(settings: Any, origin: bytes, is_ours: bool) -> None:
+    settings.CSRF_TRUSTED_ORIGINS = ["https://trusted.example"]
+
+    headers = [(b"host", b"parley.example"), (b"origin", origin)]
+
+    assert routing.is_from_our_pages({"headers": headers}) is is_ours
+    assert not routing.is_from_our_pages({"headers": headers[:1]})

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.core.management import call_command
+from django.test import Client
+
+from bots.models import Robot
+from conversations import handoffs
+from conversations.console.rights import create_groups
+from conversations.models import Conversation, Handoff, Message
+from tests.support.factories import make_conversation, say
+
+
+@pytest.fixture(autouse=True)
+def groups(db: None) -> None:
+    create_groups()
+
+
+@pytest.fixture
+def conversation(robot: Robot) -> Conversation:
+    conversation = make_conversation(robot)
+    say(conversation, "hello")
+    return conversation
+
+
+def desk(name: str, group: str = "operator") -> Client:
+    user = User.objects.create_user(name)
+    user.groups.add(Group.objects.get(name=group))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def post(client: Client, conversation: Conversation, move: str, **body: Any) -> tuple[int, Any]:
+    address = f"/console/{conversation.public_id}/{move}/"
+    response = client.post(address, json.dumps(body), content_type="application/json")
+    return response.status_code, response.json()
+
+
+def test_strangers_are_asked_to_log_in(conversation: Conversation) -> None:
+    response = Client().get(f"/console/{conversation.public_id}/")
+
+    assert response.status_code == 302
+    assert response["Location"].startswith("/console/login/?next=")
+
+
+def test_users_of_no_group_are_told_so(conversation: Conversation) -> None:
+    client = Client()
+    client.force_login(User.objects.create_user("nobody"))
+
+    assert client.get("/console/").status_code == 403
+    assert post(client, conversation, "take-over")[0] == 403
+
+
+@pytest.mark.parametrize("group", ["viewer", "operator", "supervisor", "admin"])
+def test_each_group_sees_the_page(conversation: Conversation, group: str) -> None:
+    response = desk("someone", group).get(f"/console/{conversation.public_id}/")
+
+    assert response.status_code == 200
+    assert ("take-over" in response.content.decode()) is (group != "viewer")
+
+
+def test_groups_that_admins_have_changed_stay_so() -> None:
+    Group.objects.get(name="viewer").permissions.clear()
+
+    create_groups()
+
+    assert not Group.objects.get(name="viewer").permissions.exists()
+
+
+def test_take_over_leaves_a_record(conversation: Conversation) -> None:
+    olive = desk("olive")
+
+    code, answer = post(olive, conversation, "take-over")
+    post(olive, conversation, "hand-back")
+
+    assert (code, answer["handoff"]["taken_by"]) == (200, "olive")
+    handoff = Handoff.objects.get()
+    assert (handoff.cause, handoff.taken_by, handoff.returned_by) == ("operator", "olive", "olive")
+    assert handoff.taken_at
+    assert handoff.ended_at
+
+
+def test_second_operator_is_told_who_was_first(conversation: Conversation) -> None:
+    olive, peter = desk("olive"), desk("peter")
+    post(olive, conversation, "take-over")
+
+    assert post(olive, conversation, "take-over")[0] == 200  # a second click
+    assert post(peter, conversation, "take-over") == (409, {"error": "olive has this conversation."})
+    assert post(peter, conversation, "hand-back")[0] == 409
+    assert post(peter, conversation, "say", text="me too")[0] == 409
+    assert Handoff.objects.get().taken_by == "olive"
+
+
+def test_supervisor_hands_back_what_others_have(conversation: Conversation) -> None:
+    post(desk("olive"), conversation, "take-over")
+
+    assert post(desk("susan", "supervisor"), conversation, "hand-back") == (200, {"handoff": None})
+    assert Handoff.objects.get().returned_by == "susan"
+
+
+def test_who_waits_is_taken_by_one(conversation: Conversation) -> None:
+    handoffs.begin(conversation, Handoff.Cause.WORDS)
+    olive, peter = desk("olive"), desk("peter")
+    assert post(olive, conversation, "say", text="hi")[0] == 409
+
+    assert post(olive, conversation, "take-over")[0] == 200
+    assert post(peter, conversation, "take-over")[0] == 409
+    assert Handoff.objects.get().cause == "words"
+
+
+def test_operator_answers_as_the_robot(conversation: Conversation) -> None:
+    olive = desk("olive")
+    assert post(olive, conversation, "say", text="too early")[0] == 409
+    post(olive, conversation, "take-over")
+
+    code, answer = post(olive, conversation, "say", text=" Let me see. ")
+
+    assert (code, answer["message"]["text"], answer["message"]["state"]) == (200, "Let me see.", "sending")
+    message = Message.objects.get(sender=Message.Sender.OPERATOR)
+    assert (message.sender_id, message.pk) == ("olive", answer["message"]["id"])
+    assert post(olive, conversation, "say", text=" ")[0] == 400
+    assert post(olive, conversation, "say")[0] == 400
+
+
+def test_earlier_messages_come_in_pages(conversation: Conversation) -> None:
+    for number in range(60):
+        say(conversation, f"message {number}")
+    olive = desk("olive")
+    state = olive.get(f"/console/{conversation.public_id}/").context["state"]
+
+    page = olive.get(f"/console/{conversation.public_id}/messages/?before={state['earlier']}").json()
+
+    assert len(state["events"]) == 50
+    assert (len(page["events"]), page["earlier"]) == (11, None)
+    assert olive.get(f"/console/{conversation.public_id}/messages/?before=x").status_code == 400
+
+
+def test_the_page_is_in_the_users_language(conversation: Conversation) -> None:
+    olive = desk("olive")
+    olive.cookies["django_language"] = "zh-hans"
+
+    page = olive.get(f"/console/{conversation.public_id}/").content.decode()
+
+    assert 'lang="zh-hans"' in page
+    assert "接管" in page
+
+
+def test_a_command_makes_operators(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("create_operator", "susan", "--group=supervisor")
+
+    susan = User.objects.get()
+    assert susan.check_password(capsys.readouterr().out.strip())
+    assert susan.has_perm("conversations.supervise_conversation")
+    assert not susan.is_staff
