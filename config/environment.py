@@ -37,6 +37,10 @@ class Environment:
     def count(self, name: str, *, default: int) -> int:
         return self._number(name, default, int, "a whole number of 1 or more", lowest=1)
 
+    def days(self, name: str, *, default: int) -> int:
+        """How long something is kept; 0: for ever."""
+        return self._number(name, default, int, "a whole number of days, or 0 for ever", lowest=0)
+
     def seconds(self, name: str, *, default: float) -> float:
         return self._number(name, default, float, "a number of seconds, 0 or more", lowest=0)
 

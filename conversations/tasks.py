@@ -14,7 +14,7 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from bots.retries import RetryByError
-from conversations import calls, reconciling, relaying, summaries, turns
+from conversations import calls, reconciling, relaying, retention, summaries, turns
 from conversations.api import idempotency
 from conversations.models import Message, Reconciliation, Turn
 
@@ -45,6 +45,13 @@ def deliver(message_id: int) -> None:
 def forget_requests(timestamp: int) -> None:
     """Forget the idempotency keys of yesterday."""
     idempotency.forget_old()
+
+
+@app.periodic(cron="37 * * * *")
+@app.task(name="conversations.forget_old", queueing_lock="conversations.forget_old", retry=RetryByError())
+def forget_old(timestamp: int) -> None:
+    """Delete what is kept for so long only."""
+    retention.forget_old(timezone.now())
 
 
 @app.periodic(cron="* * * * *")

@@ -25,6 +25,15 @@ def test_names_are_split_at_commas_and_spaces(monkeypatch: pytest.MonkeyPatch) -
     assert env.names("ALLOWED_HOSTS") == ["a.example", "b.example", "c.example"]
 
 
+def test_days_may_be_none_and_not_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEEP_MESSAGES_DAYS", "0")
+    assert env.days("KEEP_MESSAGES_DAYS", default=30) == 0
+
+    monkeypatch.setenv("KEEP_MESSAGES_DAYS", "-1")
+    with pytest.raises(WrongValue, match="KEEP_MESSAGES_DAYS"):
+        env.days("KEEP_MESSAGES_DAYS", default=30)
+
+
 def test_a_choice_is_found_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOG_LEVEL", "warning")
 

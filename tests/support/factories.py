@@ -91,12 +91,12 @@ def say(conversation: Conversation, text: str, *, minute: int = 0, **fields: Any
     """A message of the user's, or with `sender=Message.Sender.ROBOT` of the robot's."""
     given = {"sender": Message.Sender.USER, "state": Message.State.RECEIVED} | fields
     is_user = given["sender"] == Message.Sender.USER
+    sender_id = conversation.peer_id if is_user else conversation.robot.user_id
     return Message.objects.create(
         conversation=conversation,
-        sender_id=conversation.peer_id if is_user else conversation.robot.user_id,
         text=text,
         happened_at=START + timedelta(minutes=minute),
-        **given,
+        **{"sender_id": sender_id} | given,
     )
 
 
