@@ -40,12 +40,14 @@ SELECT (SELECT count(*) FROM conversations_turn WHERE state IN ('waiting', 'thin
 def robot(
     user_id: str, *, route: str = "default", reply: JSONDict | None = None, **settings: Any
 ) -> JSONDict:
-    """An entry of `robots` in a configuration file.  It waits less than others for the end of a burst."""
+    """An entry of `robots` in a configuration file.  It waits less than others for the end of a burst, and
+    has no summaries made, which would be asked for at moments of their own."""
     return {
         "account": ACCOUNT,
         "user_id": f"@RBT#{user_id}",
         "route": route,
         "reply": {"merge_window_ms": 100, **(reply or {})},
+        "history": {"summaries": False},
         **settings,
     }
 
