@@ -464,24 +464,37 @@ class WordListAdmin(ConfigurationAdmin):
         return f"{word_list.current.count:,}" if word_list.current else "–"
 
 
+def moderation_fields(side: Side, policy: Policy | None) -> list[Any]:
+    model, url, secret = (f"{side}_moderation_{name}" for name in ("model", "url", "secret"))
+    clearing = [CLEAR + secret] if policy and getattr(policy, secret) else []
+    pieces = ["output_moderation_piece_chars"] if side == "output" else []
+    terms = (f"{side}_moderation_timeout_s", f"{side}_moderation_on_failure")
+    return [model, url, (secret, *clearing), terms, *pieces]
+
+
 @admin.register(Policy)
 class PolicyAdmin(ConfigurationAdmin):
     form = PolicyForm
     list_display = ("slug", "show_input", "show_output", "show_robots")
     search_fields = ("slug",)
-    fieldsets = (
-        (None, {"fields": ["slug", "handoff_words"]}),
-        (
-            _("What users write"),
-            {"fields": ["input_block_words", "input_word_lists", "input_block_patterns", "input_block_reply",
-                        "input_mask_pii", "input_max_chars"]},
-        ),
-        (
-            _("What the robot says"),
-            {"fields": ["output_block_words", "output_word_lists", "output_block_patterns",
-                        "output_block_reply", "output_mask_pii"]},
-        ),
-    )  # fmt: skip
+    autocomplete_fields = ("input_moderation_model", "output_moderation_model")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Policy | None = None) -> Any:
+        return (
+            (None, {"fields": ["slug", "handoff_words"]}),
+            (
+                _("What users write"),
+                {"fields": ["input_block_words", "input_word_lists", "input_block_patterns",
+                            "input_block_reply", "input_mask_pii", "input_max_chars"]},
+            ),
+            (_("Moderation of what users write"), {"fields": moderation_fields("input", obj)}),
+            (
+                _("What the robot says"),
+                {"fields": ["output_block_words", "output_word_lists", "output_block_patterns",
+                            "output_block_reply", "output_mask_pii"]},
+            ),
+            (_("Moderation of what the robot says"), {"fields": moderation_fields("output", obj)}),
+        )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Policy]:
         policies: QuerySet[Policy] = super().get_queryset(request)
@@ -515,6 +528,8 @@ def summary(policy: Policy, side: Side) -> str:
         parts.append(ngettext("%(count)d pattern", "%(count)d patterns", patterns) % {"count": patterns})
     if getattr(policy, f"{side}_mask_pii"):
         parts.append(gettext("personal data masked"))
+    if policy.moderation(side):
+        parts.append(gettext("moderated"))
     return ", ".join(parts) or "–"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import MISSING, Field, fields
-from typing import Any, ClassVar, Final, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, get_args, get_origin, get_type_hints
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -36,10 +36,16 @@ from bots.models import (
     WordList,
     WordListVersion,
 )
+from bots.safety.findings import SIDES
 from bots.validation import CONDITIONS, LIMITS
 from bots.vendors.base import Vendor
 from bots.vendors.config import is_required, is_secret
 from bots.wordlists import read_words
+
+if TYPE_CHECKING:
+    ModelForm = forms.ModelForm[Any]
+else:
+    ModelForm = forms.ModelForm  # generic in its stubs only
 
 CONFIG: Final = "config_"  # begins the names of fields for a vendor's settings
 CLEAR: Final = "clear_"  # begins the names of fields that delete a stored secret
@@ -78,6 +84,20 @@ def clear_field(label: Any) -> forms.BooleanField:
         label=_("Delete: %(secret)s") % {"secret": label},
         widget=UnfoldBooleanSwitchWidget,
     )
+
+
+def tell_stored_secrets(form: ModelForm, names: Iterable[str]) -> None:
+    for name in names:
+        field = form.fields.get(name)
+        if isinstance(field, SecretField) and getattr(form.instance, name):
+            field.tell_stored()
+
+
+def keep_stored_secrets(form: ModelForm, cleaned: JSONDict, names: Iterable[str]) -> None:
+    """An empty field stands for the secret that is stored, unless it is to be deleted."""
+    for name in names:
+        if not cleaned.get(name) and not cleaned.get(CLEAR + name):
+            cleaned[name] = getattr(form.instance, name)
 
 
 def setting_field(spec: Field[Any], hint: Any) -> forms.Field:
@@ -196,14 +216,11 @@ class LanguageModelForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields.get("api_key")
-        if isinstance(field, SecretField) and self.instance.api_key:
-            field.tell_stored()
+        tell_stored_secrets(self, ["api_key"])
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        if not cleaned.get("api_key") and not cleaned.get("clear_api_key"):
-            cleaned["api_key"] = self.instance.api_key
+        keep_stored_secrets(self, cleaned, ["api_key"])
         return cleaned
 
 
@@ -301,7 +318,14 @@ class WordListForm(forms.ModelForm):  # type: ignore[type-arg]
         return read_words(upload.read()) if upload else None
 
 
+POLICY_SECRETS: Final = [f"{side}_moderation_secret" for side in SIDES]
+
+
 class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
+    input_moderation_secret = SecretField(label=_("Secret of the hook"))
+    clear_input_moderation_secret = clear_field(_("Secret of the hook"))
+    output_moderation_secret = SecretField(label=_("Secret of the hook"))
+    clear_output_moderation_secret = clear_field(_("Secret of the hook"))
     input_word_lists = list_field("input_word_lists")
     output_word_lists = list_field("output_word_lists")
     input_block_words = lines_field("input_block_words")
@@ -317,6 +341,15 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
             "input_block_reply": UnfoldAdminTextareaWidget(attrs={"rows": 2}),
             "output_block_reply": UnfoldAdminTextareaWidget(attrs={"rows": 2}),
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        tell_stored_secrets(self, POLICY_SECRETS)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        keep_stored_secrets(self, cleaned, POLICY_SECRETS)
+        return cleaned
 
 
 class RankedModelsWidget(forms.Widget):

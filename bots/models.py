@@ -21,6 +21,8 @@ from bots.events import RobotProfile
 from bots.fields import EncryptedJSONField, EncryptedTextField
 from bots.llms import APIS, api_choices, client_class
 from bots.llms.base import Endpoint, Timeouts, Usage
+from bots.safety.findings import SIDES, Side
+from bots.safety.moderation import Terms
 from bots.vendors import VENDORS, vendor_choices, vendor_class
 
 SLUG_HELP = _("Names this object in addresses and in the configuration file. It cannot be changed later.")
@@ -29,6 +31,11 @@ WORDS_HELP: Final = _(
     "or punctuation in between."
 )
 PATTERNS_HELP: Final = _("Regular expressions, one to a line; (?i) in front: upper and lower case alike.")
+MODERATING_MODEL_HELP: Final = _("Asked whether a text may pass; each question is a call that is charged.")
+HOOK_HELP: Final = _(
+    "Or an HTTP service of your own, which is sent each text, signed, and allows it or does not."
+)
+MODERATION_DEADLINE: Final = [MinValueValidator(0.1), MaxValueValidator(30)]
 DEADLINE: Final = [MinValueValidator(0.1), MaxValueValidator(3600)]
 PRICE: Final = [MinValueValidator(Decimal(0))]
 
@@ -448,6 +455,12 @@ class WordListVersion(models.Model):
 class Policy(models.Model):
     """What users may write to a robot, and what it may say."""
 
+    class OnFailure(models.TextChoices):
+        """What becomes of a text about which a moderator says nothing."""
+
+        ALLOW = "allow", _("allow: it passes, and the turn says so")
+        BLOCK = "block", _("block: it is blocked")
+
     slug = models.SlugField(_("slug"), unique=True, help_text=SLUG_HELP)
     input_block_words = models.JSONField(
         _("blocked words"),
@@ -488,6 +501,24 @@ class Policy(models.Model):
             "What is longer is blocked; messages that get one answer count together. Empty: no limit."
         ),
     )
+    input_moderation_model = models.ForeignKey(
+        LanguageModel, models.PROTECT, null=True, blank=True, related_name="moderates_input",
+        verbose_name=_("moderating model"), help_text=MODERATING_MODEL_HELP,
+    )  # fmt: skip
+    input_moderation_url = models.CharField(
+        _("moderating hook"),
+        blank=True,
+        max_length=500,
+        validators=[validation.check_address],
+        help_text=HOOK_HELP,
+    )
+    input_moderation_secret = EncryptedTextField(_("secret of the hook"), blank=True, default="")
+    input_moderation_timeout_s = models.FloatField(
+        _("moderation deadline, s"), default=3, validators=MODERATION_DEADLINE
+    )
+    input_moderation_on_failure = models.CharField(
+        _("without a verdict"), max_length=8, choices=OnFailure, default=OnFailure.ALLOW
+    )
     output_block_words = models.JSONField(
         _("blocked words"),
         default=list,
@@ -515,6 +546,33 @@ class Policy(models.Model):
         default=False,
         help_text=_("Users read 138****8000 where the answer has personal data, their own included."),
     )
+    output_moderation_model = models.ForeignKey(
+        LanguageModel, models.PROTECT, null=True, blank=True, related_name="moderates_output",
+        verbose_name=_("moderating model"), help_text=MODERATING_MODEL_HELP,
+    )  # fmt: skip
+    output_moderation_url = models.CharField(
+        _("moderating hook"),
+        blank=True,
+        max_length=500,
+        validators=[validation.check_address],
+        help_text=HOOK_HELP,
+    )
+    output_moderation_secret = EncryptedTextField(_("secret of the hook"), blank=True, default="")
+    output_moderation_timeout_s = models.FloatField(
+        _("moderation deadline, s"), default=3, validators=MODERATION_DEADLINE
+    )
+    output_moderation_on_failure = models.CharField(
+        _("without a verdict"), max_length=8, choices=OnFailure, default=OnFailure.ALLOW
+    )
+    output_moderation_piece_chars = models.PositiveIntegerField(
+        _("moderated in pieces of, characters"),
+        default=200,
+        validators=[MinValueValidator(20), MaxValueValidator(10_000)],
+        help_text=_(
+            "An answer is held back until so much of it has come, ended a sentence and been judged; its end "
+            "is judged together with all of it. Larger: fewer questions, later first words."
+        ),
+    )
     handoff_words = models.JSONField(
         _("handoff words"),
         default=list,
@@ -534,14 +592,36 @@ class Policy(models.Model):
         return self.slug
 
     def clean(self) -> None:
-        problems = {
+        problems: dict[str, Any] = {
             name: _("There is no word list %(slug)s.") % {"slug": slug}
             for name in ("input_word_lists", "output_word_lists")
             for slug in getattr(self, name)
             if not WordList.objects.filter(slug=slug).exists()
         }
+        for side in SIDES:
+            problems |= validation.problems_with_moderation(
+                side,
+                has_model=getattr(self, f"{side}_moderation_model_id") is not None,
+                url=getattr(self, f"{side}_moderation_url"),
+                secret=getattr(self, f"{side}_moderation_secret"),
+            )
         if problems:
             raise ValidationError(problems)
+
+    def moderation(self, side: Side) -> Terms | None:
+        """Who moderates this side, and how; None: nobody.  Asks no database."""
+        model_id = getattr(self, f"{side}_moderation_model_id")
+        url = getattr(self, f"{side}_moderation_url")
+        if model_id is None and not url:
+            return None
+        return Terms(
+            model_id=model_id,
+            url=url,
+            secret=getattr(self, f"{side}_moderation_secret"),
+            timeout_s=getattr(self, f"{side}_moderation_timeout_s"),
+            blocks_on_failure=getattr(self, f"{side}_moderation_on_failure") == self.OnFailure.BLOCK,
+            piece_chars=self.output_moderation_piece_chars,
+        )
 
 
 class Tier(Budget):

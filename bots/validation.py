@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from bots import variables
 from bots.events import CONTENT_KINDS, JSONDict
 from bots.llms.base import LanguageModelClient
+from bots.safety.findings import Side
 from bots.safety.patterns import problem_with_pattern
 from bots.safety.words import problem_with_word
 from bots.vendors.base import Vendor
@@ -143,6 +144,16 @@ def check_words(words: Any) -> None:
 def check_patterns(patterns: Any) -> None:
     """Raises ValidationError unless these are regular expressions that can be looked for."""
     check_texts(patterns, problem_with_pattern)
+
+
+def problems_with_moderation(side: Side, *, has_model: bool, url: str, secret: str) -> dict[str, str]:
+    """Why a policy's moderator could not be asked, by the policy's fields."""
+    prefix = f"{side}_moderation_"
+    if has_model and url:
+        return {f"{prefix}url": _("a model moderates already: name one of the two")}
+    if url and not secret:
+        return {f"{prefix}secret": _("a hook needs a secret: it proves who is asking")}
+    return {}
 
 
 def check_persona(text: str) -> None:

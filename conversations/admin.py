@@ -324,7 +324,20 @@ class TurnAdmin(HistoryAdmin):
     search_fields = ("conversation__peer_id__startswith", "conversation__public_id__exact")
     search_help_text = _("The beginning of a user's id, or the id of a conversation.")
     fieldsets = (
-        (None, {"fields": ["show_conversation", "show_state", "error", "show_masked", "attempt", "epoch"]}),
+        (
+            None,
+            {
+                "fields": [
+                    "show_conversation",
+                    "show_state",
+                    "error",
+                    "show_masked",
+                    "show_unmoderated",
+                    "attempt",
+                    "epoch",
+                ]
+            },
+        ),
         (
             _("Model"),
             {
@@ -394,6 +407,10 @@ class TurnAdmin(HistoryAdmin):
     @admin.display(description=_("masked"))
     def show_masked(self, turn: Turn) -> str:
         return ", ".join(transcript.masked(turn)) or "–"
+
+    @admin.display(description=_("no verdict"))
+    def show_unmoderated(self, turn: Turn) -> str:
+        return ", ".join(transcript.unmoderated(turn)) or "–"
 
     @admin.display(description=_("tokens, in → out"))
     def show_tokens(self, turn: Turn) -> SafeString:

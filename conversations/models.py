@@ -392,6 +392,7 @@ class ModelCall(models.Model):
         ANSWER = "answer", _("answer")
         SUMMARY = "summary", _("summary")  # of what was said before; made after the turn
         VERDICT = "verdict", _("verdict")  # of a route's classifier on the question
+        MODERATION = "moderate", _("moderation")  # a verdict on the question, or on some of the answer
 
     turn = models.ForeignKey(Turn, models.CASCADE, related_name="calls", verbose_name=_("turn"))
     attempt = models.PositiveIntegerField(_("attempt"))  # the turn's

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from bots.events import JSONDict
 from bots.llms.base import ChatMessage, Prompt
-from bots.safety.findings import Blocked, Finding, Side
+from bots.safety.findings import SIDES, Blocked, Finding, Side
 from bots.safety.personal import Masker, Placeholders, Restorer
 from bots.safety.screens import screen_for
-from bots.safety.streams import StreamFilter, through
+from bots.safety.streams import PieceFilter, StreamFilter, through
 from conversations.models import Message, Turn
+from conversations.moderating import Moderator
 
 
 class Withheld(Exception):
@@ -31,6 +32,7 @@ class Screening:
         self._screen = screen_for(self._policy) if self._policy else None
         self._placeholders = Placeholders()
         self._maskers: list[Masker] = []  # one for each model that spoke
+        self._moderators = dict(moderators_of(turn))
         self._blocked: list[JSONDict] = []
 
     def check_question(self) -> None:
@@ -38,9 +40,17 @@ class Screening:
         if self._policy is None or self._screen is None:
             return
         try:
-            self._screen.input.check(question_of(self._turn))
+            question = question_of(self._turn)
+            self._screen.input.check(question)
+            self._moderate_question(question)
         except Blocked as blocked:
             raise self._withhold("input", blocked, self._policy.input_block_reply) from None
+
+    def _moderate_question(self, question: str) -> None:
+        if moderator := self._moderators.get("input"):
+            assert self._policy
+            is_masked = self._policy.input_mask_pii
+            moderator.check(self._placeholders.cover(question) if is_masked else question)
 
     def cover(self, prompt: Prompt) -> Prompt:
         """The prompt as the model may see it: without personal data, if the policy says so."""
@@ -66,7 +76,12 @@ class Screening:
     def _filters(self) -> list[StreamFilter]:
         assert self._policy
         assert self._screen
-        filters: list[StreamFilter] = [Restorer(self._placeholders)] if self._placeholders.data else []
+        # Moderators come first: they are shown no personal data that the model was not shown.
+        filters: list[StreamFilter] = []
+        if moderator := self._moderators.get("output"):
+            filters.append(PieceFilter(moderator.check, at_least=moderator.piece_chars))
+        if self._placeholders.data:
+            filters.append(Restorer(self._placeholders))
         if self._policy.output_mask_pii:
             self._maskers.append(Masker())
             filters.append(self._maskers[-1])
@@ -83,7 +98,20 @@ class Screening:
         masked += [
             told("output", finding, "masked") for masker in self._maskers for finding in masker.findings()
         ]
-        return [*masked, *self._blocked] or None
+        unmoderated = [
+            told(side, finding, "unmoderated")
+            for side, moderator in self._moderators.items()
+            for finding in moderator.failures()
+        ]
+        return [*masked, *unmoderated, *self._blocked] or None
+
+
+def moderators_of(turn: Turn) -> Iterator[tuple[Side, Moderator]]:
+    """Who moderates the turn's question, and who its reply."""
+    policy = turn.conversation.robot.policy
+    for side in SIDES if policy else ():
+        if policy and (terms := policy.moderation(side)):
+            yield side, Moderator(turn, side, terms)
 
 
 def handoff_word(turn: Turn) -> str:

@@ -86,7 +86,10 @@ def unseen_turns(conversation: Conversation, lines: list[Line]) -> list[Turn]:
 def calls_of(turn: Turn) -> list[ModelCall]:
     """The turn's model calls, in order, where they tell more than the turn itself does."""
     calls = list(turn.calls.all())
-    is_told = all(call.outcome == ModelCall.Outcome.ANSWERED for call in calls) and len(calls) <= 1
+    is_told = len(calls) <= 1 and all(
+        (call.purpose, call.outcome) == (ModelCall.Purpose.ANSWER, ModelCall.Outcome.ANSWERED)
+        for call in calls
+    )
     return [] if is_told else calls
 
 
@@ -159,6 +162,16 @@ def masked(turn: Turn) -> list[str]:
         f"{sides[each['side']]}: {kinds[each['source']]} × {each['count']}"
         for each in turn.screening or []
         if each["deed"] == "masked"
+    ]
+
+
+def unmoderated(turn: Turn) -> list[str]:
+    """Why moderators gave no verdict on texts that passed all the same, and how often."""
+    sides = {"input": _("question"), "output": _("reply")}
+    return [
+        f"{sides[each['side']]}: {each['source']}: {each['rule']} × {each['count']}"
+        for each in turn.screening or []
+        if each["deed"] == "unmoderated"
     ]
 
 

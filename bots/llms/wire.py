@@ -67,6 +67,9 @@ class Line:
         if seconds > 0:
             self._cut.wait(seconds)
 
+    def meet(self, sock: socket.socket) -> None:
+        """A connection was made for this exchange.  Raises OSError where it must not be used."""
+
     def hold(self, sock: socket.socket) -> None:
         """From here on, `cut` ends this socket."""
         with self._lock:
@@ -154,6 +157,15 @@ class _Connection(HTTPConnection):
     def connect(self) -> None:
         self.has_served = False
         super().connect()
+
+    def _new_conn(self) -> socket.socket:
+        sock = super()._new_conn()
+        try:
+            _line.get().meet(sock)
+        except OSError:
+            sock.close()
+            raise
+        return sock
 
     def request(self, *arguments: Any, **options: Any) -> None:
         _line.get().is_reused = self.sock is not None and self.has_served

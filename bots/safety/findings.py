@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from bots.errors import BotError
 from bots.events import JSONDict
 
 type Side = Literal["input", "output"]
 type Kind = Literal["word", "pattern", "length", "personal_data", "moderation"]
+
+SIDES: Final[tuple[Side, ...]] = ("input", "output")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +20,9 @@ class Finding:
 
     kind: Kind
     source: str  # the list it is from, the policy's own key, or what personal data it is
-    rule: str = ""  # the word or pattern as the admin wrote it; a limit; a moderator's reason
+    rule: str = (
+        ""  # the word or pattern as the admin wrote it; a limit; a moderator's reason, or why it gave none
+    )
     count: int = 1
 
     @classmethod

@@ -6,7 +6,8 @@ was cut.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
 from bots.safety.findings import Blocked
@@ -15,6 +16,8 @@ from bots.safety.patterns import Pattern, Patterns
 from bots.safety.words import Words, positions
 
 CONTEXT: Final = 64  # characters that stay for expressions which look back
+# A full stop may be part of a number or a name until something else follows.
+SENTENCE_END: Final = re.compile(r"[。！？\n]|[.!?…](?=\s)")
 
 
 class StreamFilter(Protocol):
@@ -127,3 +130,40 @@ class PatternFilter:
         dropped = max(0, end - CONTEXT)
         self._text, self._start = self._text[dropped:], end - dropped
         return certain
+
+
+class PieceFilter:
+    """Lets a text go on in pieces that somebody has looked at, who sees the whole text at its end.
+
+    A piece ends with the first sentence that makes it long enough, or where it is twice as long.
+    """
+
+    def __init__(self, check: Callable[[str], None], *, at_least: int) -> None:
+        self._check = check  # raises Blocked
+        self._at_least = at_least  # characters
+        self._text = ""
+        self._passed = 0  # how much of it
+        self._pieces = 0
+
+    def feed(self, piece: str) -> str:
+        self._text += piece
+        start = self._passed
+        while end := self._piece_end():
+            self._check(self._text[self._passed : end])
+            self._passed, self._pieces = end, self._pieces + 1
+        return self._text[start : self._passed]
+
+    def finish(self) -> str:
+        held = self._text[self._passed :]
+        if held or self._pieces > 1:  # else the one piece was the whole
+            self._check(self._text)
+        return held
+
+    def _piece_end(self) -> int | None:
+        """Where the next piece ends; None as long as that may still be decided otherwise."""
+        shortest, longest = self._passed + self._at_least, self._passed + 2 * self._at_least
+        if len(self._text) < shortest:
+            return None
+        if sentence := SENTENCE_END.search(self._text, shortest - 1, longest):
+            return sentence.end()
+        return longest if len(self._text) >= longest else None

@@ -4,7 +4,17 @@ from django import template
 from django.utils.translation import gettext as _
 
 from conversations.models import Message, Turn
-from conversations.transcript import amount, calls_of, link_of, masked, plan_of, timings, tokens, why
+from conversations.transcript import (
+    amount,
+    calls_of,
+    link_of,
+    masked,
+    plan_of,
+    timings,
+    tokens,
+    unmoderated,
+    why,
+)
 
 register = template.Library()
 register.filter("timings", timings)
@@ -15,6 +25,7 @@ register.filter("link", link_of)
 register.filter("amount", amount)
 register.filter("plan", plan_of)
 register.filter("masked", masked)
+register.filter("unmoderated", unmoderated)
 
 COLOURS = {
     Turn.State.DONE: "success",

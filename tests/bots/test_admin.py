@@ -415,6 +415,9 @@ POLICY = {
     "input_block_reply": "No.", "input_max_chars": "", "output_block_words": "",
     "output_block_patterns": r"\d{5}", "output_block_reply": "Never.", "output_mask_pii": "on",
     "handoff_words": "人工",
+    "input_moderation_timeout_s": "3", "input_moderation_on_failure": "allow",
+    "output_moderation_timeout_s": "3", "output_moderation_on_failure": "allow",
+    "output_moderation_piece_chars": "200",
 }  # fmt: skip
 
 
@@ -435,6 +438,33 @@ def test_a_policys_form_says_what_apply_says(admin_client: Client) -> None:
         "input_block_words": ["...: has neither letters nor digits; write it as a pattern"],
         "output_block_patterns": ["(: is not a regular expression: missing ) at position 1"],
     }
+
+
+def test_a_hooks_secret_is_taken_and_never_shown(admin_client: Client) -> None:
+    hooked = {**POLICY, "output_moderation_url": "https://hook.example/judge"}
+    told = errors(admin_client.post(add_url("policy"), hooked))
+    assert told == {"output_moderation_secret": ["a hook needs a secret: it proves who is asking"]}
+
+    admin_client.post(add_url("policy"), {**hooked, "output_moderation_secret": "hush-hush"})
+    policy = Policy.objects.get()
+    page = admin_client.get(change_url(policy)).content.decode()
+    assert "hush-hush" not in page
+    admin_client.post(change_url(policy), hooked)
+    policy.refresh_from_db()
+    assert policy.output_moderation_secret == "hush-hush"
+    assert "moderated" in admin_client.get(list_url("policy")).content.decode()
+
+    cleared = {**POLICY, "output_moderation_secret": "", "clear_output_moderation_secret": "on"}
+    admin_client.post(change_url(policy), cleared)
+    policy.refresh_from_db()
+    assert (policy.moderation("output"), policy.output_moderation_secret) == (None, "")
+
+
+def test_a_model_or_a_hook_moderates_not_both(admin_client: Client, broken: LanguageModel) -> None:
+    both = {"input_moderation_model": broken.pk, "input_moderation_url": "https://hook.example",
+            "input_moderation_secret": "s"}  # fmt: skip
+    told = errors(admin_client.post(add_url("policy"), {**POLICY, **both}))
+    assert told == {"input_moderation_url": ["a model moderates already: name one of the two"]}
 
 
 def test_a_tier_has_limits_for_each_of_its_users(admin_client: Client) -> None:

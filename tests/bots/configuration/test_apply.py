@@ -15,7 +15,7 @@ from bots.configuration.applying import apply
 from bots.configuration.exporting import export
 from bots.configuration.problems import ConfigurationInvalid
 from bots.configuration.saving import rules_of
-from bots.models import Intent, LanguageModel, Price, Robot, Route, Tier, VendorAccount
+from bots.models import Intent, LanguageModel, Policy, Price, Robot, Route, Tier, VendorAccount
 from tests.support.factories import SECRET, make_account, make_model, make_robot, make_route
 from tests.support.standin import Cloud
 
@@ -180,6 +180,42 @@ def test_a_policy_is_exported_as_it_was_applied(run: Run, write: Callable[..., P
     assert exported.content["policies"][0]["output"] == {
         "block_words": ["secret"], "block_reply": "Never.", "mask_pii": True
     }  # fmt: skip
+
+
+MODERATED = """
+models: [{slug: guard, api: scripted, model: guard}]
+policies:
+  - slug: strict
+    input: {moderation: {model: guard, timeout_s: 1.5, on_failure: block}}
+    output: {moderation: {url: "https://hook.example/judge", secret: "${KEY}", piece_chars: 300}}
+"""
+
+
+def test_moderation_is_stored_and_exported_without_its_secret(run: Run, write: Callable[..., Path]) -> None:
+    run(MODERATED)
+    policy = Policy.objects.get()
+    asked, said = policy.moderation("input"), policy.moderation("output")
+    assert asked is not None
+    assert said is not None
+    assert (asked.model_id, asked.timeout_s) == (LanguageModel.objects.get().pk, 1.5)
+    assert asked.blocks_on_failure
+    assert (said.url, said.secret, said.piece_chars) == ("https://hook.example/judge", SECRET, 300)
+    assert not said.blocks_on_failure
+
+    exported = export()
+    assert SECRET not in str(exported)
+    lines = apply([write(str(exported))], environment=exported.variables, prune=True)
+    assert {line.deed for line in lines} == {"unchanged"}
+    [changed] = [line for line in run(MODERATED.replace("${KEY}", "another")) if "strict" in line]
+    assert changed == "policy strict: changed (output.moderation.secret: ••••)"
+
+
+def test_moderation_ends_where_the_file_does_not_name_it(run: Run) -> None:
+    run(MODERATED)
+    run("policies: [{slug: strict}]")
+    policy = Policy.objects.get()
+    assert (policy.moderation("input"), policy.moderation("output")) == (None, None)
+    assert policy.output_moderation_secret == ""
 
 
 def test_a_robot_loses_its_policy_where_the_file_names_none(run: Run) -> None:
@@ -349,6 +385,20 @@ words: []
          "policies[0].input.block_reply: This field may not be blank."),
         ("policies: [{slug: p, input: {word_lists: [none]}}]",
          "policies[0].input.word_lists[0]: there is no word list none; upload it first"),
+        ("policies: [{slug: p, input: {moderation: {timeout_s: 2}}}]",
+         "policies[0].input.moderation: name a model or the url of a hook"),
+        ("policies: [{slug: p, input: {moderation: {model: none}}}]",
+         "policies[0].input.moderation.model: there is no language model none, here or in the database"),
+        ("policies: [{slug: p, input: {moderation: {url: 'https://hook.example'}}}]",
+         "policies[0].input.moderation.secret: a hook needs a secret: it proves who is asking"),
+        ("policies: [{slug: p, output: {moderation: {url: 'ftp://x', secret: s}}}]",
+         "policies[0].output.moderation.url: must be an address that begins with http:// or https://"),
+        ("policies: [{slug: p, output: {moderation: {url: 'https://x', secret: s, on_failure: shrug}}}]",
+         "policies[0].output.moderation.on_failure: must be one of: allow, block"),
+        ("policies: [{slug: p, input: {moderation: {url: 'https://x', secret: s, timeout_s: 0}}}]",
+         "policies[0].input.moderation.timeout_s: Ensure this value is greater than or equal to 0.1."),
+        ("policies: [{slug: p, input: {moderation: {url: 'https://x', secret: s, piece_chars: 100}}}]",
+         "policies[0].input.moderation.piece_chars: unknown key"),
         ("policies: [{slug: p, output: {max_chars: 5}}]", "policies[0].output.max_chars: unknown key"),
         ("agent_templates: []", "agent_templates: not supported yet"),
         ("accounts: [{slug: z, vendor: other}]", "accounts[0].vendor: must be one of: paper"),

@@ -24,6 +24,7 @@ class Exchange:
         request_line, *headers = head.split("\r\n")
         self.method, self.path, _ = request_line.split(" ")
         self.headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in headers)}
+        self.raw_body = body
         self.body: Any = json.loads(body)
         self.connection = connection  # 1 for the provider's first
         self.hung_up = threading.Event()  # the client closed the connection
