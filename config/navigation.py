@@ -28,6 +28,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "title": _("Conversations"),
             "items": [
                 item(_("Conversations"), "forum", "conversations", "conversation"),
+                {"title": _("Console"), "icon": "support_agent", "link": reverse_lazy("console:home")},
+                item(_("Handoffs"), "sync_alt", "conversations", "handoff"),
                 item(_("Turns"), "cycle", "conversations", "turn"),
                 item(_("Model calls"), "network_intelligence", "conversations", "modelcall"),
                 item(_("Summaries"), "compress", "conversations", "fold"),

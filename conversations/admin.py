@@ -43,6 +43,7 @@ from conversations.models import (
     Conversation,
     EndUser,
     Fold,
+    Handoff,
     Message,
     ModelCall,
     Rating,
@@ -205,6 +206,26 @@ class SessionAdmin(HistoryAdmin):
     @admin.display(description=_("conversation"))
     def show_conversation(self, session: Session) -> SafeString:
         return link_to_conversation(session.conversation)
+
+
+@admin.register(Handoff)
+class HandoffAdmin(HistoryAdmin):
+    list_display = (
+        "show_conversation",
+        "cause",
+        "taken_by",
+        "began_at",
+        "taken_at",
+        "ended_at",
+        "returned_by",
+    )
+    list_select_related = ("conversation__robot",)
+    list_filter = (("cause", ChoicesDropdownFilter), ("began_at", TimeFilter))
+    search_fields = ("conversation__peer_id__startswith", "taken_by__exact")
+
+    @admin.display(description=_("conversation"))
+    def show_conversation(self, handoff: Handoff) -> SafeString:
+        return link_to_conversation(handoff.conversation)
 
 
 @admin.register(Rating)

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from bots import vendors
+from conversations import ownership
 from conversations.models import Callback, Conversation, Fold, Message, ModelCall, Turn
 from tests.support import factories
 from tests.support.factories import (
@@ -275,3 +276,13 @@ def test_the_links_on_a_turns_page_are_in_order(admin_client: Client, conversati
     say(conversation, "first question", minute=1, turn=turn)
     page = text(admin_client, page_url(turn))
     assert page.index("first question") < page.index("second question")
+
+
+def test_handoffs_tell_who_had_a_conversation(admin_client: Client, conversation: Conversation) -> None:
+    ownership.take_over(conversation, by="desk of ours")
+    ownership.hand_back(conversation, by="susan")
+
+    page = admin_client.get("/admin/conversations/handoff/").content.decode()
+
+    assert "desk of ours" in page
+    assert "susan" in page

@@ -65,7 +65,8 @@ def test_rows_are_those_that_the_models_would_have_made(robot: Robot) -> None:
     for expected in made:
         found = type(expected)._default_manager.get()
         for field in expected._meta.concrete_fields:
-            if field.has_default() and not callable(field.default):
+            is_triggers = field.name == "change"  # the database's, whatever the statement says
+            if field.has_default() and not callable(field.default) and not is_triggers:
                 assert getattr(found, field.attname) == getattr(expected, field.attname), field
 
 

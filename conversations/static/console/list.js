@@ -8,7 +8,10 @@ export class List {
   constructor(element) {
     this.element = element;
     this.isLonger = false; // once more pages were added it is not drawn anew under the reader
+    this.clock = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "short" });
+    this.calendar = new Intl.DateTimeFormat(document.documentElement.lang, { month: "short", day: "numeric" });
     element.addEventListener("click", (event) => this.#more(event));
+    this.#showTimes();
   }
 
   changed(conversations) {
@@ -48,6 +51,16 @@ export class List {
     if (!response?.ok || this.isLonger) return;
     this.element.innerHTML = await response.text();
     this.element.querySelector(`a.row[data-conversation="${open}"]`)?.setAttribute("aria-current", "page");
+    this.#showTimes();
+  }
+
+  // In the reader's zone, which the server does not know.
+  #showTimes() {
+    for (const time of this.element.querySelectorAll("time")) {
+      const at = new Date(time.dateTime);
+      const isToday = at.toDateString() === new Date().toDateString();
+      time.textContent = (isToday ? this.clock : this.calendar).format(at);
+    }
   }
 
   #later() {
@@ -64,5 +77,6 @@ export class List {
     this.element.querySelector(".rows").append(...page.querySelectorAll(".rows > li"));
     const next = page.querySelector("a.more");
     next ? link.replaceWith(next) : link.remove();
+    this.#showTimes();
   }
 }
