@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from bots.events import JSONDict
 from bots.llms.base import ChatMessage, Prompt
+from bots.llms.continuing import without_repetition
 from bots.safety.findings import SIDES, Blocked, Finding, Side
 from bots.safety.personal import Masker, Placeholders, Restorer
 from bots.safety.screens import screen_for
-from bots.safety.streams import PieceFilter, StreamFilter, through
+from bots.safety.streams import PieceFilter, StreamFilter, behind, through
 from conversations.models import Message, Turn
 from conversations.moderating import Moderator
 
@@ -63,19 +64,21 @@ class Screening:
             return message
         return replace(message, content=self._placeholders.cover(message.content))
 
-    def through(self, pieces: Iterable[str]) -> Iterator[str]:
-        """Of a reply, what users may see, as it comes.  Raises Withheld where it must not go on."""
-        if self._policy is None:
-            yield from pieces
+    def through(self, pieces: Iterable[str], said: str = "") -> Iterator[str]:
+        """Of a reply, what users may see, as it comes behind what another model said, and without what it
+        repeats of that.  Raises Withheld where it must not go on."""
+        if self._policy is None or self._screen is None:
+            yield from without_repetition(pieces, said)
             return
+        news = without_repetition(through(self._filters(), pieces), said)
         try:
-            yield from through(self._filters(), pieces)
+            yield from behind(said, [*self._screen.output.filters()], news)
         except Blocked as blocked:
             raise self._withhold("output", blocked, self._policy.output_block_reply) from None
 
     def _filters(self) -> list[StreamFilter]:
+        """What looks at a model's own words, puts personal data back, or covers it."""
         assert self._policy
-        assert self._screen
         # Moderators come first: they are shown no personal data that the model was not shown.
         filters: list[StreamFilter] = []
         if moderator := self._moderators.get("output"):
@@ -85,7 +88,7 @@ class Screening:
         if self._policy.output_mask_pii:
             self._maskers.append(Masker())
             filters.append(self._maskers[-1])
-        return [*filters, *self._screen.output.filters()]
+        return filters
 
     def _withhold(self, side: Side, blocked: Blocked, answer: str) -> Withheld:
         self._blocked = [told(side, blocked.finding, "blocked")]

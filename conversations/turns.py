@@ -25,7 +25,7 @@ from bots.database import release_connection
 from bots.errors import ModelError, VendorError
 from bots.llms import client_for
 from bots.llms.base import Prompt
-from bots.llms.continuing import continued, without_repetition
+from bots.llms.continuing import continued
 from bots.models import LanguageModel
 from conversations import calls, capacity, choosing, context, handoffs, summaries, users, wakeups
 from conversations.delivering import owned, pause, wait
@@ -207,7 +207,9 @@ def give_answer(turn: Turn, speaker: Speaker) -> None:
         speaker.fail(turn.conversation.robot.fallback)
         end(turn, Turn.State.FAILED, str(error))
     except OverLimit as error:
-        speaker.finish(users.over_reply(turn.tier))
+        # Words that users have read stay: nothing would tell them why those went.
+        said = f"{speaker.said}…\n\n" if speaker.said else ""
+        speaker.finish(said + users.over_reply(turn.tier))
         end(turn, Turn.State.BLOCKED, str(error))
     else:
         speaker.finish(reply)
@@ -258,7 +260,7 @@ def listen(turn: Turn, model: LanguageModel, prompt: Prompt, speaker: Speaker, s
     with calls.recorded(turn, model, stream) as call, health.watched(model):
         release_connection()
         with closing(stream), speaker.speaking(on_failure=stream.cancel):
-            for piece in without_repetition(screening.through(calls.metered(stream, call)), said):
+            for piece in screening.through(calls.metered(stream, call), said):
                 speaker.say(piece)
                 stream.rest(speaker.leisure())
     update(

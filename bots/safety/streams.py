@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Final, Protocol
 
 from bots.safety.findings import Blocked
@@ -41,6 +42,18 @@ def through(filters: Sequence[StreamFilter], pieces: Iterable[str]) -> Iterator[
         behind = filters[place + 1 :]
         if passed := feed(behind, filter_.finish()):
             yield passed
+
+
+def behind(said: str, filters: Sequence[StreamFilter], pieces: Iterable[str]) -> Iterator[str]:
+    """The pieces after all filters, which look at them behind what was said: a word may have begun in that.
+
+    For filters that stop a text or let it go as it is.  Raises Blocked.
+    """
+    known = len(said)
+    for passed in through(filters, chain([said], pieces)):
+        if news := passed[known:]:
+            yield news
+        known -= min(known, len(passed))
 
 
 def feed(filters: Sequence[StreamFilter], piece: str) -> str:

@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from bots import health
 from bots.llms.continuing import GO_ON
-from bots.models import LanguageModel, ModelHealth, Robot, RuleModel
+from bots.models import LanguageModel, ModelHealth, Policy, Price, Robot, RuleModel, Tier
 from conversations import turns
-from conversations.models import Turn
+from conversations.models import Message, ModelCall, Turn
 from tests.bots.llms.provider import (
     DONE,
     LAST_FRAME,
@@ -36,6 +36,7 @@ from tests.bots.llms.provider import (
     then_waiting,
 )
 from tests.conversations.conftest import Hear
+from tests.support.processes import eventually
 from tests.support.standin import Cloud
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -259,3 +260,123 @@ def test_a_model_that_fails_too_often_is_not_asked_for_a_while(hear: Hear, cloud
 
     assert len(down.exchanges) == health.MIN_FAILURES
     assert set(cloud.shown()) == {"All well."}
+
+
+@pytest.fixture
+def policy(robot: Robot) -> Policy:
+    policy = Policy.objects.create(
+        slug="default",
+        input_mask_pii=True,
+        output_block_words=["secret", "密码"],
+        output_block_patterns=[r"(?<=code )\d{4}"],
+        output_block_reply="Let us talk of something else.",
+    )
+    Robot.objects.update(policy=policy)
+    return policy
+
+
+@pytest.fixture
+def until_shown(cloud: Cloud) -> Callable[[str, str], Answer]:
+    """Says something, waits until users see so much of it, and hangs up."""
+
+    def until_shown(text: str, expected: str) -> Answer:
+        def answer(exchange: Exchange) -> None:
+            exchange.send(head() + framed(said(text)))
+            eventually(lambda: cloud.shown() == [expected], within_s=5)
+            exchange.close()
+
+        return answer
+
+    return until_shown
+
+
+def frames(cloud: Cloud) -> list[str]:
+    """All that users have ever seen."""
+    return [frame.text for message in cloud.frames.values() for frame in message]
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 100])
+def test_the_next_model_goes_on_with_personal_data_masked(
+    hear: Hear, cloud: Cloud, add: Add, policy: Policy, until_shown: Callable[[str, str], Answer], size: int
+) -> None:
+    add(until_shown("I call [PHONE_1] today, or [PHO", "I call 13800138000 today, or "))
+    answer = "[PHONE_1] today, or [PHONE_2] and a@b.com tomorrow."
+    backup = add(saying(*(answer[start : start + size] for start in range(0, len(answer), size))))
+
+    turns.answer(hear("Call 13800138000 or 13912345678").pk)
+
+    assert cloud.shown() == ["I call 13800138000 today, or 13912345678 and a@b.com tomorrow."]
+    shown_to_model = backup.exchanges[0].body["messages"]
+    assert [message["content"] for message in shown_to_model[-3:-1]] == [
+        "Call [PHONE_1] or [PHONE_2]",
+        "I call [PHONE_1] today, or ",
+    ]
+    assert not any("138001" in message["content"] for message in shown_to_model)
+    assert not any("[" in text for text in frames(cloud))
+
+
+@pytest.mark.parametrize(
+    "first, shown, second",
+    [
+        ("It is a sec", "It is a ", "It is a secret."),
+        ("It is a ses", "It is a se", "cret that I know."),  # the word begins in what users have read
+        ("它是密密", "它是密", "码。"),
+        ("It is code x", "It is code x", " and code 1234."),
+        ("It is code ", "It is code ", "1234."),
+        ("One two thr", "One two thr", "three, and the s-e-c-r-e-t."),
+    ],
+)
+def test_nothing_blocked_leaves_at_the_seam_of_two_models(
+    hear: Hear,
+    cloud: Cloud,
+    add: Add,
+    policy: Policy,
+    until_shown: Callable[[str, str], Answer],
+    first: str,
+    shown: str,
+    second: str,
+) -> None:
+    add(until_shown(first, shown))
+    add(saying(second))
+
+    turns.answer(hear("hello").pk)
+
+    turn = Turn.objects.get()
+    assert cloud.shown() == [policy.output_block_reply]
+    assert (turn.state, turn.reply) == (Turn.State.BLOCKED, policy.output_block_reply)
+    assert {text for text in frames(cloud) if not shown.startswith(text)} <= {policy.output_block_reply}
+
+
+def test_a_word_across_the_seam_that_is_not_blocked_is_said(
+    hear: Hear, cloud: Cloud, add: Add, policy: Policy, until_shown: Callable[[str, str], Answer]
+) -> None:
+    add(until_shown("He is a mase", "He is a ma"))
+    add(saying("masenior, by code."))
+
+    turns.answer(hear("hello").pk)
+
+    assert cloud.shown() == ["He is a masenior, by code."]
+
+
+@pytest.mark.parametrize("mode", Robot.ReplyMode.values)
+def test_a_limit_met_in_the_middle_of_an_answer_leaves_what_was_said(
+    hear: Hear, cloud: Cloud, add: Add, then: Callable[[Answer], Answer], mode: str
+) -> None:
+    is_stream = mode == Robot.ReplyMode.STREAM
+    tier = Tier.objects.create(slug="free", daily_cost=2, over_reply="Enough for today.")
+    Robot.objects.update(default_tier=tier, reply_mode=mode)
+    add(then(IN_THE_MIDDLE["hangs up"]) if is_stream else sending(said(SHOWN)))
+    never = add(saying("ee four."))
+    for model in LanguageModel.objects.filter(slug__in=["m0", "m1"]):
+        Price.objects.create(model=model, currency="CNY", output=900_000)
+
+    turns.answer(hear("hello").pk)
+
+    [call] = ModelCall.objects.all()
+    turn = Turn.objects.get()
+    assert call.cost > 2
+    assert never.exchanges == []
+    assert cloud.shown() == [f"{SHOWN}…\n\nEnough for today." if is_stream else "Enough for today."]
+    assert all(frame.is_finished for frame in cloud.last_frames())
+    assert (turn.state, cloud.recalled) == (Turn.State.BLOCKED, set())
+    assert Message.objects.get(sender=Message.Sender.ROBOT).state == Message.State.DELIVERED
