@@ -85,6 +85,9 @@ def conversation_as_json(conversation: Conversation) -> JSONDict:
                 "state", "queued_at", "ended_at", "input_tokens", "output_tokens", "cost", "currency"
             )
         ),
+        "handoffs": list(
+            conversation.handoffs.order_by("id").values("cause", "began_at", "taken_at", "ended_at")
+        ),
         "summaries": list(
             conversation.folds.exclude(summary="").order_by("id").values("summary", "created_at")
         ),

@@ -1,6 +1,6 @@
 """What is counted, under the names that `docs/metrics.md` promises.
 
-To count takes a microsecond and no query: a process counts in memory, and `keeping` adds that to the
+To count takes a few microseconds and no query: a process counts in memory, and `keeping` adds that to the
 database's totals.
 """
 

@@ -8,7 +8,18 @@ from django.core.management import CommandError, call_command
 
 from bots.models import Robot, Tier
 from conversations import persons
-from conversations.models import Callback, Conversation, EndUser, Fold, Message, Rating, Session, Spend, Turn
+from conversations.models import (
+    Callback,
+    Conversation,
+    EndUser,
+    Fold,
+    Handoff,
+    Message,
+    Rating,
+    Session,
+    Spend,
+    Turn,
+)
 from tests.support.factories import make_call, make_callback, make_conversation, make_spend, make_turn, say
 from tests.support.standin import callback_body
 
@@ -24,6 +35,7 @@ def world(robot: Robot) -> Robot:
         turn = make_turn(chat, reply="Hello.")
         make_call(turn)
         say(chat, f"I am {name}", turn=turn)
+        Handoff.objects.create(conversation=chat, cause=Handoff.Cause.WORDS)
         session = Session.objects.create(conversation=chat)
         Rating.objects.create(conversation=chat, session=session, score=5, comment=f"{name} is happy")
         make_spend(robot, name=name)
@@ -38,7 +50,7 @@ def world(robot: Robot) -> Robot:
 
 def everything() -> str:
     """All rows that tell of people."""
-    kinds: list[Any] = [Callback, Conversation, EndUser, Fold, Message, Rating, Session, Spend, Turn]
+    kinds: list[Any] = [Callback, Conversation, EndUser, Fold, Handoff, Message, Rating, Session, Spend, Turn]
     return json.dumps([list(kind.objects.values()) for kind in kinds], default=str)
 
 
@@ -55,6 +67,7 @@ def test_the_export_has_all_of_one_person_and_nothing_of_others(
     assert [(each["group"], each["text"]) for each in data["said_in_groups"]] == [
         ("club", "alice in the club")
     ]
+    assert data["conversations"][0]["handoffs"][0]["cause"] == "words"
     assert data["ratings"][0]["comment"] == "alice is happy"
     assert len(data["callbacks"]) == len(data["sessions"]) == len(data["spending"]) == 1
 
