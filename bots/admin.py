@@ -82,6 +82,9 @@ class ConfigurationAdmin(ModelAdmin):
         """As usual, but what is still needed is told by its name, not by all that needs it."""
         told = _("%(object)s: in use, or with a history that would be lost. Disable it instead.")
         needed = [told % {"object": obj} for obj in objs if is_needed(obj)]
+        asked = _("%(object)s: a rule asks for it, and would never match again. Routes: %(routes)s.")
+        routes = {obj: ", ".join(routes_that_name(obj)) for obj in objs}
+        needed += [asked % {"object": obj, "routes": slugs} for obj, slugs in routes.items() if slugs]
         return ([], {}, set(), needed) if needed else super().get_deleted_objects(objs, request)
 
 
@@ -92,6 +95,15 @@ def is_needed(obj: Model) -> bool:
         for relation in obj._meta.related_objects
         if relation.on_delete is PROTECT
     )
+
+
+def routes_that_name(obj: Model) -> list[str]:
+    """The routes whose rules name an intent or a tier; they do so by its slug, unknown to the database."""
+    key = {Intent: "intents", Tier: "tiers"}.get(type(obj))
+    if key is None:
+        return []
+    rules = Rule.objects.filter(when__contains={key: [str(obj)]})
+    return list(rules.values_list("route__slug", flat=True).distinct().order_by("route__slug"))
 
 
 @admin.register(VendorAccount)

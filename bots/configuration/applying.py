@@ -187,18 +187,13 @@ def show(values: Mapping[str, Any], path: str) -> str:
 
 
 def disable_unnamed(run: Run) -> Iterator[Outcome]:
-    """Disable what no file names.  What does nothing by itself is only told of, and intents not even that:
-    some have been there from the beginning."""
+    """Disable what no file names; what cannot be disabled is told of."""
     for section in SECTIONS.values():
         model = section.model
         for stored in model._default_manager.all():
             identity = identity_of(stored)
-            if (model, identity) not in run.named and is_in_use(stored):
+            if (model, identity) not in run.named and getattr(stored, "enabled", True):
                 yield Outcome(f"{section.noun} {'/'.join(identity)}", disable(stored))
-
-
-def is_in_use(stored: Model) -> bool:
-    return not isinstance(stored, Intent) and getattr(stored, "enabled", True)
 
 
 def identity_of(stored: Model) -> tuple[str, ...]:
@@ -214,6 +209,8 @@ def disable(stored: Model) -> str:
     match stored:
         case Route() | Policy() | Tier():
             return f"left as it is: a {stored._meta.model_name} cannot be disabled"
+        case Intent():
+            return "left as it is: an intent cannot be disabled"
         case VendorAccount() | LanguageModel() | Robot():
             stored.enabled = False
             stored.save(update_fields=["enabled"])

@@ -505,3 +505,26 @@ def test_a_model_has_prices_by_date(admin_client: Client) -> None:
         {**MODEL, **new, "slug": "other", "prices-0-model": "", "prices-0-currency": ""},
     )
     assert "a price needs a currency" in page.content.decode()
+
+
+@pytest.mark.parametrize("kind, key", [(Intent, "intents"), (Tier, "tiers")])
+def test_what_a_rule_asks_for_is_not_deleted(
+    admin_client: Client, kind: type[Intent | Tier], key: str
+) -> None:
+    named, free = (
+        kind.objects.create(slug=slug, **({"keywords": [slug]} if kind is Intent else {}))
+        for slug in ("named", "free")
+    )
+    make_route("default", [make_model()]).rules.update(when={key: ["other", "named"]})
+
+    for each in (named, free):
+        page = admin_client.get(delete_url(each)).content.decode()
+        assert ("named: a rule asks for it" in page, "Routes: default." in page) == (each == named,) * 2
+        admin_client.post(delete_url(each), {"post": "yes"})
+
+    assert kind.objects.filter(slug="named").exists()
+    assert not kind.objects.filter(slug="free").exists()
+
+
+def delete_url(stored: Intent | Tier) -> str:
+    return reverse(f"admin:bots_{stored._meta.model_name}_delete", args=[stored.pk])

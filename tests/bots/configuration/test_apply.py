@@ -287,6 +287,7 @@ def test_a_model_without_a_price_costs_nothing_from_now_on(run: Run) -> None:
 
 def test_a_tier_that_no_file_names_is_told_of(run: Run) -> None:
     run(TIERS)
+    Intent.objects.all().delete()
     assert run(FAST, prune=True)[1:] == [
         "tier free: left as it is: a tier cannot be disabled",
         "tier vip: left as it is: a tier cannot be disabled",
@@ -333,15 +334,17 @@ def test_names_may_be_objects_that_are_already_stored(run: Run) -> None:
 def test_prune_disables_what_is_no_longer_named(run: Run) -> None:
     account, route = make_account("old"), make_route("old", [make_model("old")])
     make_robot(account, route)
-    assert run(FAST, prune=True) == [
-        "model fast: created", "account old: disabled", "model old: disabled",
-        "route old: left as it is: a route cannot be disabled", "robot old/@RBT#ada: disabled",
-    ]  # fmt: skip
-    assert not Robot.objects.filter(enabled=True).exists()
-    assert run(FAST, prune=True) == [
-        "model fast: unchanged",
+    Intent.objects.exclude(slug="complaint").delete()
+    left = [
+        "intent complaint: left as it is: an intent cannot be disabled",
         "route old: left as it is: a route cannot be disabled",
     ]
+    assert run(FAST, prune=True) == [
+        "model fast: created", "account old: disabled", "model old: disabled",
+        *left, "robot old/@RBT#ada: disabled",
+    ]  # fmt: skip
+    assert not Robot.objects.filter(enabled=True).exists()
+    assert run(FAST, prune=True) == ["model fast: unchanged", *left]
 
 
 def test_any_error_and_nothing_is_written(errors: Errors) -> None:
@@ -549,9 +552,7 @@ def test_a_route_names_its_classifier(run: Run, errors: Errors) -> None:
     assert run(FAST + f"routes: [{{slug: r, {rules}}}]")[1:] == ['route r: changed (classifier: "fast" → –)']
 
 
-def test_intents_from_the_beginning_are_left_alone(run: Run) -> None:
-    assert Intent.objects.filter(slug="complaint").exists()
-    assert run(FAST, prune=True) == ["model fast: created"]
+def test_intents_from_the_beginning_can_be_changed(run: Run) -> None:
     text = "intents: [{slug: complaint, keywords: [grr]}]"
     assert "投诉" in run(text)[0]
     assert Intent.objects.get(slug="complaint").keywords == ["grr"]
