@@ -67,7 +67,9 @@ def parley(template: str, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFac
                 route("refusing", "refusing"),
                 route("two", "impatient", "fast"),
             ],
+            policies=[{"slug": "people", "handoff_words": ["human"]}],
             robots=[
+                robot("people", policy="people"),
                 robot("ada", nickname="Ada", persona="You are Ada.", avatar_url="https://example.com/a.png"),
                 robot("browsed", nickname="Bea", persona="You are Bea."),
                 robot("whole", persona="You are terse.", reply={"mode": "whole"}),
@@ -78,7 +80,9 @@ def parley(template: str, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFac
             ],
         )
         parley.serve()
-        parley.until_registered("ada", "browsed", "whole", "patient", "impatient", "refusing", "two")
+        parley.until_registered(
+            "people", "ada", "browsed", "whole", "patient", "impatient", "refusing", "two"
+        )
         yield parley
 
 

@@ -188,6 +188,22 @@ def test_what_was_missed_is_caught_up_with(desk: Desk, parley: Parley) -> None:
     assert page.evaluate("globalThis.isSame")
 
 
+def test_who_asks_for_people_waits_and_is_taken(desk: Desk, parley: Parley) -> None:
+    page, user = desk(), parley.user("people")
+
+    user.write("I want a human")
+
+    expect(page).to_have_title(re.compile(r"\(\d+\)"), timeout=LIVE_MS)
+    page.locator("[data-view=waiting]").click()
+    open_conversation(page, user)
+    expect(page.locator("#owner")).to_have_text("waiting for a person: the user asked for people")
+    page.keyboard.press("t")
+    expect(page.locator("#owner")).to_have_text("you answer")
+    page.locator("[data-view=mine]").click()
+    expect(page.locator(".row")).to_have_count(1)
+    expect(page.locator(".row")).to_contain_text(user.id)
+
+
 def test_a_supervisor_hands_back_what_an_outside_desk_has(desk: Desk, parley: Parley) -> None:
     with parley.api("operate") as outside:
         user = parley.user()

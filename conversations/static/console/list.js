@@ -7,11 +7,13 @@ export class List {
 
   constructor(element) {
     this.element = element;
+    this.title = document.title;
     this.isLonger = false; // once more pages were added it is not drawn anew under the reader
     this.clock = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "short" });
     this.calendar = new Intl.DateTimeFormat(document.documentElement.lang, { month: "short", day: "numeric" });
     element.addEventListener("click", (event) => this.#more(event));
     this.#showTimes();
+    this.#showNeed();
   }
 
   changed(conversations) {
@@ -45,13 +47,20 @@ export class List {
   async #fetch() {
     this.#timer = null;
     this.#fetchedAt = Date.now();
-    if (this.isLonger || document.hidden) return this.#later();
+    if (this.isLonger) return;
     const open = this.element.querySelector("a.row[aria-current]")?.dataset.conversation;
     const response = await fetch(this.element.dataset.url).catch(() => null);
     if (!response?.ok || this.isLonger) return;
     this.element.innerHTML = await response.text();
     this.element.querySelector(`a.row[data-conversation="${open}"]`)?.setAttribute("aria-current", "page");
     this.#showTimes();
+    this.#showNeed();
+  }
+
+  // How many wait for a person, where it is seen from another tab.
+  #showNeed() {
+    const count = this.element.querySelector(".count.need")?.textContent;
+    document.title = count ? `(${count}) ${this.title}` : this.title;
   }
 
   // In the reader's zone, which the server does not know.
@@ -61,10 +70,6 @@ export class List {
       const isToday = at.toDateString() === new Date().toDateString();
       time.textContent = (isToday ? this.clock : this.calendar).format(at);
     }
-  }
-
-  #later() {
-    document.addEventListener("visibilitychange", () => this.refresh(), { once: true });
   }
 
   async #more(event) {
