@@ -27,6 +27,7 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 # For databases of a test's own, tens of megabytes each; None: the usual place.
 MEMORY = SHARED_MEMORY if SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free > 2**30 else None
 TEST_DATABASE = "test_parley_{pid}"
+CLEANING = 1  # an advisory lock: of several processes that start at once, one drops a database
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER_FLAGS = (
     "--headless",
@@ -48,13 +49,20 @@ def _no_real_models(settings: Settings) -> None:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> None:
     """Runs side by side have a test database each; what killed runs left behind goes."""
-    connection.settings_dict["TEST"]["NAME"] = TEST_DATABASE.format(pid=os.getpid())
+    # Nobody is ever connected to template0, so that several databases can be made of it at once.
+    connection.settings_dict["TEST"] |= {
+        "NAME": TEST_DATABASE.format(pid=os.getpid()),
+        "TEMPLATE": "template0",
+    }
     parameters = {**connection.get_connection_params(), "dbname": "postgres", "autocommit": True}
     with psycopg.connect(**parameters) as server:
+        server.execute("SELECT pg_advisory_lock(%s)", [CLEANING])  # until the connection is closed
         for (name,) in server.execute("SELECT datname FROM pg_database").fetchall():
             leftover = re.match(TEST_DATABASE.format(pid=r"(\d+)(?:_|$)"), name)
             if leftover and not psutil.pid_exists(int(leftover[1])):
-                server.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+                server.execute(
+                    sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+                )
 
 
 @pytest.fixture(scope="session")
