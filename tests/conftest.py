@@ -41,14 +41,6 @@ BROWSER_FLAGS = (
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of several processes, one does all that shares the test database: in the order that pytest-django has
-    put them, those that commit come last, and leave jobs and emptied tables behind."""
-    for item in items:
-        is_apart = "acceptance" in item.path.parts
-        item.add_marker(pytest.mark.xdist_group(item.path.name if is_apart else "database"))
-
-
 @pytest.fixture(autouse=True)
 def _no_real_models(settings: Settings) -> None:
     settings.ALLOW_REAL_MODELS = False
