@@ -23,7 +23,7 @@ demo:
 test:
 	@bin/setup dev
 	@bin/get-chromium
-	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
+	@bin/run-tests $(BIN)/python $(ARGS)
 
 lint:
 	@bin/setup dev
