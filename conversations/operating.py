@@ -2,44 +2,65 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from bots.clients import vendor_for
 from bots.keys import new_key
-from conversations import tasks
+from conversations import handoffs, ownership, tasks
 from conversations.errors import ConversationError
 from conversations.models import Conversation, Message
 
 
 class NotTakenOver(ConversationError):
-    """The conversation is the robot's."""
+    """The conversation is the robot's, or waits for somebody to take it."""
+
+
+class TakenByAnother(ConversationError):
+    """Another operator has the conversation, or an outside desk."""
 
 
 class TooLong(ConversationError):
     """The vendor cannot carry it in one message."""
 
 
-def say(conversation: Conversation, text: str, *, operator_id: str) -> Message:
-    """Answer as the robot.  Raises NotTakenOver, TooLong."""
+def say(conversation: Conversation, text: str, *, operator: User | None = None, by: str = "") -> Message:
+    """Answer as the robot: an operator, or an outside desk by this name.
+
+    Raises NotTakenOver, TakenByAnother, TooLong.
+    """
     if not vendor_for(conversation.robot.account).fits(text, is_stream=False):
         raise TooLong(_("The text is too long for one message at this vendor."))
-    now = timezone.now()
+    name = operator.get_username() if operator else by
     with transaction.atomic():
-        taken_over = Conversation.objects.select_for_update(no_key=True).filter(
-            pk=conversation.pk, owner=Conversation.Owner.OPERATOR
-        )
-        if not taken_over.update(last_message_at=now):
-            raise NotTakenOver(_("The conversation is the robot's: take it over first."))
+        ownership.lock(conversation)
+        check_holder(conversation, operator=operator, name=name)
+        conversation.last_message_at = timezone.now()
+        conversation.save(update_fields=["last_message_at"])
         message = Message.objects.create(
             conversation=conversation,
             sender=Message.Sender.OPERATOR,
-            sender_id=operator_id,
+            sender_id=name[:64],
             text=text,
             state=Message.State.SENDING,
             key=new_key(),
-            happened_at=now,
+            happened_at=conversation.last_message_at,
         )
         tasks.defer_delivery(message)
     return message
+
+
+def check_holder(conversation: Conversation, *, operator: User | None, name: str) -> None:
+    """Let nobody speak but who has the conversation; a desk that answers who waits has taken it by that.
+    For whoever holds its row locked.  Raises NotTakenOver, TakenByAnother."""
+    handoff = handoffs.current(conversation)
+    if handoff is None:
+        raise NotTakenOver(_("The conversation is the robot's: take it over first."))
+    if handoff.taken_at is None:
+        if operator:
+            raise NotTakenOver(_("Take the conversation over first."))
+        handoffs.take(handoff, operator=None, name=name)
+    elif handoff.operator_id != (operator.pk if operator else None):
+        raise TakenByAnother(_("%(name)s has this conversation.") % {"name": handoff.taken_by})

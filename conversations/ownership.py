@@ -20,7 +20,7 @@ def interrupt(conversation: Conversation, *, vendor_message_id: str | None = Non
     """Stop the reply that is under way, or only that which speaks in a certain message; whether it was
     running.  What was said stays, what is written afterwards is answered."""
     with transaction.atomic():
-        _lock(conversation)
+        lock(conversation)
         if _is_of_another_turn(conversation, vendor_message_id):
             return False  # the reply that was meant has ended
         if not _call_off(conversation, Turn.State.STOPPED):
@@ -35,7 +35,7 @@ def take_over(conversation: Conversation, *, operator: User | None = None, by: s
     `hand_back`.  Whether it was free: the robot's, or waiting for a person."""
     cause = Handoff.Cause.OPERATOR if operator else Handoff.Cause.DESK
     with transaction.atomic():
-        _lock(conversation)
+        lock(conversation)
         handoff = handoffs.current(conversation)
         if handoff is None:
             _call_off(conversation, Turn.State.TAKEN_OVER)
@@ -51,7 +51,7 @@ def hand_back(conversation: Conversation, *, by: str = "") -> bool:
     for nobody else, so the robot answers it.
     """
     with transaction.atomic():
-        _lock(conversation)
+        lock(conversation)
         if conversation.owner == Conversation.Owner.ROBOT:
             return False
         handoffs.end(conversation, name=by)
@@ -63,7 +63,7 @@ def hand_back(conversation: Conversation, *, by: str = "") -> bool:
         return True
 
 
-def _lock(conversation: Conversation) -> None:
+def lock(conversation: Conversation) -> None:
     """Hold the conversation until the end of the transaction, with its owner and epoch as they are now."""
     locked = Conversation.objects.select_for_update(no_key=True)
     conversation.refresh_from_db(fields=["owner", "epoch"], from_queryset=locked)

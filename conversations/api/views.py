@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
+from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -22,7 +23,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
-from conversations import operating, ownership, sessions, usage
+from conversations import handoffs, operating, ownership, sessions, usage
 from conversations.api import serializers
 from conversations.api.errors import Conflict
 from conversations.api.idempotency import HEADER, once
@@ -231,16 +232,18 @@ class MessagesView(View):
         conversation = find_conversation(public_id)
         text = self.read(serializers.TextRequest, request.data)["text"]
         try:
-            message = operating.say(conversation, text, operator_id=key_name(request))
+            message = operating.say(conversation, text, by=key_name(request))
         except operating.NotTakenOver as error:
             raise Conflict(str(error), code="not_taken_over") from error
+        except operating.TakenByAnother as error:
+            raise Conflict(str(error), code="taken_by_operator") from error
         except operating.TooLong as error:
             raise ValidationError({"text": [str(error)]}) from error
         return Response(serializers.MessageOut(message).data, status=status.HTTP_202_ACCEPTED)
 
 
 class MoveView(OperatingView):
-    """A conversation changes hands."""
+    """A conversation changes hands, unless an operator at the console has it: that is for them to do."""
 
     move: Callable[..., bool]
 
@@ -248,7 +251,10 @@ class MoveView(OperatingView):
     @once
     def post(self, request: Request, public_id: str) -> Response:
         conversation = find_conversation(public_id)
-        type(self).move(conversation, by=key_name(request))
+        with transaction.atomic():
+            ownership.lock(conversation)
+            leave_to_operator(conversation)
+            type(self).move(conversation, by=key_name(request))
         return Response(serializers.ConversationOut(conversation).data)
 
 
@@ -279,6 +285,14 @@ class UsageView(View):
         since = time_in(request.query_params, "from") or until - USAGE_SPAN
         rows = usage.summed(since=since, until=until, groups=groups)
         return Response({"results": serializers.UsageOut(rows, many=True).data})
+
+
+def leave_to_operator(conversation: Conversation) -> None:
+    """Raises Conflict where an operator at the console has it."""
+    handoff = handoffs.current(conversation)
+    if handoff and handoff.operator_id:
+        name = handoff.taken_by
+        raise Conflict(_("%(name)s has this conversation.") % {"name": name}, code="taken_by_operator")
 
 
 def key_name(request: Request) -> str:

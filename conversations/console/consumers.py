@@ -9,6 +9,7 @@ from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from conversations import announcing
 from conversations.console import live, rights
 from conversations.console.live import hub
+from conversations.console.visits import Visit
 
 FORBIDDEN: Final = 4403  # codes from 4000 on are an application's own
 NOT_UNDERSTOOD: Final = 4400
@@ -31,7 +32,7 @@ class Console(AsyncJsonWebsocketConsumer):
             return
         await self.accept()
         await self.channel_layer.group_add(live.EVERYBODY, self.channel_name)
-        hub.join(self.channel_name)
+        hub.join(self.channel_name, Visit(user.pk, self.scope["session"].session_key))
         await self.send_json(live.hello(user.pk))
 
     async def disconnect(self, code: int) -> None:
@@ -48,6 +49,10 @@ class Console(AsyncJsonWebsocketConsumer):
 
     async def pass_on(self, event: dict[str, Any]) -> None:
         await self.send_json(event["frame"])
+
+    async def turn_away(self, event: dict[str, Any]) -> None:
+        """The user has logged out, or may not read any more."""
+        await self.close(FORBIDDEN)
 
     async def _watch(self, conversation_id: int, cursor: int) -> None:
         if self._watched != conversation_id:

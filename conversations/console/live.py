@@ -20,10 +20,13 @@ from django.db import Error
 from bots.database import release_connection
 from conversations import announcing
 from conversations.announcing import Change, Event, Reader
+from conversations.console import visits
+from conversations.console.visits import Visit
 
 log = structlog.get_logger(__name__)
 
 TICK_S: Final = 0.2
+CHECK_S: Final = 2.0  # how long a console may outlive its user's session or rights
 START_BEFORE: Final = 1000  # changes that may have been under way when the first console opened
 EVERYBODY: Final = "console"
 
@@ -38,7 +41,8 @@ class Hub:
     """The consoles of this process, by the name of their channel."""
 
     def __init__(self) -> None:
-        self._open: set[str] = set()
+        self._open: dict[str, Visit] = {}
+        self._checked_at = 0.0
         self._watched: dict[str, tuple[int, str]] = {}  # the conversation that it shows, and who looks
         self._told: dict[int, int] = {}  # up to which number a watched conversation's consoles were told
         self._reader: Reader | None = None
@@ -49,14 +53,14 @@ class Hub:
         """All changes up to this number were told; 0: it is not known yet."""
         return self._reader.cursor if self._reader else 0
 
-    def join(self, channel: str) -> None:
-        self._open.add(channel)
+    def join(self, channel: str, visit: Visit) -> None:
+        self._open[channel] = visit
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
 
     async def leave(self, channel: str) -> None:
         await self.unwatch(channel)
-        self._open.discard(channel)
+        self._open.pop(channel, None)
         if not self._open and self._task:
             self._task.cancel()
             self._task = self._reader = None
@@ -81,10 +85,20 @@ class Hub:
             try:
                 self._reader = self._reader or await in_thread(start_reader)
                 await self._tick(self._reader)
+                await self._check_visits(time.monotonic())
             except Error as error:
                 log.warning("consoles are not told what changes", error=str(error))
                 await asyncio.sleep(1)
             await asyncio.sleep(TICK_S)
+
+    async def _check_visits(self, now: float) -> None:
+        if now - self._checked_at < CHECK_S:
+            return
+        self._checked_at = now
+        ended = await in_thread(lambda: visits.ended(self._open.copy().values()))
+        for channel, visit in self._open.items():
+            if visit in ended:
+                await get_channel_layer().send(channel, {"type": "turn.away"})
 
     async def _tick(self, reader: Reader) -> None:
         changes = await in_thread(lambda: reader.read(time.monotonic()))

@@ -144,14 +144,9 @@ def say(request: HttpRequest, public_id: str) -> HttpResponse:
     if not text:
         return refused(_("There is nothing to send."), status=400)
     assert isinstance(request.user, User)
-    handoff = handoffs.current(found)
-    if handoff and handoff.taken_at and not is_theirs(handoff, request.user):
-        return refused(_("%(name)s has this conversation.") % {"name": handoff.taken_by})
-    if handoff and not handoff.taken_at:
-        return refused(_("Take the conversation over first."))
     try:
-        message = operating.say(found, text, operator_id=request.user.get_username()[:64])
-    except operating.NotTakenOver as error:
+        message = operating.say(found, text, operator=request.user)
+    except (operating.NotTakenOver, operating.TakenByAnother) as error:
         return refused(str(error))
     except operating.TooLong as error:
         return refused(str(error), status=400)

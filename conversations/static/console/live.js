@@ -1,6 +1,7 @@
 // The WebSocket: opened again whenever it closes, with longer and longer pauses.
 const FIRST_PAUSE_MS = 300;
 const LONGEST_PAUSE_MS = 10_000;
+const TURNED_AWAY = 4403; // logged out, or without the right to read
 
 export class Live {
   #socket = null;
@@ -36,8 +37,9 @@ export class Live {
       }
       for (const hear of this.#hearers[frame.type] ?? []) hear(frame);
     });
-    socket.addEventListener("close", () => {
+    socket.addEventListener("close", ({ code }) => {
       this.#show(false);
+      if (code === TURNED_AWAY) return location.reload();
       if (!isIn) reloadIfLoggedOut();
       setTimeout(() => socket === this.#socket && this.connect(), this.#pause);
       this.#pause = Math.min(2 * this.#pause, LONGEST_PAUSE_MS);

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from bots.errors import VendorRefused
-from conversations import relaying, turns
-from conversations.models import Conversation, Message
+from conversations import handoffs, ownership, relaying, turns
+from conversations.models import Conversation, Handoff, Message
 from tests.conversations.conftest import Hear
 from tests.support.standin import Cloud
 
@@ -57,6 +58,30 @@ def test_nobody_speaks_for_a_robot_that_has_not_been_taken_over(desk: APIClient,
     response = desk.post(address_of(hear("Help!"), "messages"), {"text": "I am here."})
 
     assert (response.status_code, response.json()["error"]["code"]) == (409, "not_taken_over")
+
+
+@pytest.mark.parametrize("move", ["take_over", "messages", "hand_back"])
+def test_what_an_operator_has_is_theirs(desk: APIClient, hear: Hear, move: str) -> None:
+    conversation = hear("Help!")
+    olive = User.objects.create_user("olive")
+    ownership.take_over(conversation, operator=olive)
+
+    response = desk.post(address_of(conversation, move), {"text": "I am here."})
+
+    assert (response.status_code, response.json()["error"]["code"]) == (409, "taken_by_operator")
+    assert Handoff.objects.get(ended_at=None).operator == olive
+    assert not Message.objects.filter(sender="operator").exists()
+
+
+def test_a_desk_may_take_over_twice_and_answer_who_waits(desk: APIClient, hear: Hear) -> None:
+    conversation = hear("Help!")
+    handoffs.begin(conversation, Handoff.Cause.WORDS)
+
+    said = desk.post(address_of(conversation, "messages"), {"text": "I am here."})
+
+    assert said.status_code == 202
+    assert Handoff.objects.get().taken_by == "desk"
+    assert desk.post(address_of(conversation, "take_over")).status_code == 200
 
 
 def test_a_text_that_fits_no_message_is_refused(desk: APIClient, hear: Hear) -> None:

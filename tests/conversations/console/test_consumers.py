@@ -10,12 +10,17 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import AnonymousUser, Group, User
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.models import Session
+from django.test import Client
 
 from bots.models import Robot
 from conversations.announcing import cursor_of_page
-from conversations.console import routing
+from conversations.console import live, routing, visits
 from conversations.console.consumers import FORBIDDEN, NOT_UNDERSTOOD, Console
+from conversations.console.rights import create_groups
+from conversations.console.visits import Visit
 from conversations.models import Conversation, Message
 from tests.support.factories import make_conversation, say
 
@@ -28,7 +33,8 @@ class Socket(ApplicationCommunicator):
     """A browser's end of the WebSocket.  Channels' own comes with a server that is not installed."""
 
     def __init__(self, user: Any) -> None:
-        super().__init__(Console.as_asgi(), {"type": "websocket", "path": "/ws/console/", "user": user})
+        scope = {"type": "websocket", "path": "/ws/console/", "user": user, "session": session_of(user)}
+        super().__init__(Console.as_asgi(), scope)
 
     async def connect(self) -> dict[str, Any]:
         await self.send_input({"type": "websocket.connect"})
@@ -47,9 +53,22 @@ class Socket(ApplicationCommunicator):
             pass
         return dict(frame)
 
+    async def last(self) -> dict[str, Any]:
+        """The frame that ends the connection."""
+        while (frame := await self.output())["type"] != "websocket.close":
+            pass
+        return frame
+
     async def disconnect(self) -> None:
         await self.send_input({"type": "websocket.disconnect", "code": 1000})
         await self.wait()
+
+
+def session_of(user: Any) -> SessionBase:
+    client = Client()
+    if user.is_authenticated:
+        client.force_login(user)
+    return client.session
 
 
 type Test = Callable[[Socket], Awaitable[None]]
@@ -63,8 +82,9 @@ def conversation(robot: Robot) -> Conversation:
 def talk(user: Any, test: Test) -> None:
     """Connect as the user, and let the test talk."""
 
+    socket = Socket(user)
+
     async def run() -> None:
-        socket = Socket(user)
         await test(socket)
         await socket.disconnect()
 
@@ -127,6 +147,51 @@ def test_what_is_not_understood_ends_the_connection(admin_user: User) -> None:
         assert (await socket.output())["code"] == NOT_UNDERSTOOD
 
     talk(admin_user, test)
+
+
+def log_out(user: User) -> None:
+    Session.objects.all().delete()
+
+
+def set_password(user: User) -> None:
+    user.set_password("new")
+    user.save()
+
+
+def take_right(user: User) -> None:
+    user.groups.clear()
+
+
+def dismiss(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+@pytest.mark.parametrize("end", [log_out, set_password, take_right, dismiss])
+def test_a_socket_ends_with_the_session_and_with_the_right(
+    db: None, monkeypatch: pytest.MonkeyPatch, end: Callable[[User], None]
+) -> None:
+    monkeypatch.setattr(live, "CHECK_S", 0.0)
+    create_groups()
+    olive = User.objects.create_user("olive")
+    olive.groups.add(Group.objects.get(name="viewer"))
+
+    async def test(socket: Socket) -> None:
+        await socket.connect()
+        await socket.hear("hello")
+        await sync_to_async(end)(olive)
+        assert (await socket.last())["code"] == FORBIDDEN
+
+    talk(olive, test)
+
+
+def test_to_look_who_may_stay_takes_two_queries(db: None, django_assert_num_queries: Any) -> None:
+    users = [User.objects.create_user(f"user{number}", is_staff=number > 0) for number in range(5)]
+    there = [Visit(user.pk, str(session_of(user).session_key)) for user in users]
+
+    with django_assert_num_queries(2):
+        gone = visits.ended([*there, Visit(users[1].pk, "unknown")])
+
+    assert gone == {there[0], Visit(users[1].pk, "unknown")}
 
 
 @pytest.mark.parametrize(
