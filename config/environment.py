@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from zoneinfo import available_timezones
 
 import environ
+
+type Network = IPv4Network | IPv6Network
 
 TRUE_WORDS = {"1", "true", "yes", "on"}
 FALSE_WORDS = {"0", "false", "no", "off"}
@@ -62,6 +65,14 @@ class Environment:
         if word not in available_timezones():
             raise WrongValue(name, f"{word!r} is not a time zone such as Asia/Shanghai")
         return word
+
+    def networks(self, name: str, *, default: str = "") -> list[Network]:
+        """Networks such as 10.0.0.0/8; `none` for none at all."""
+        words = [word for word in self.names(name, default=default) if word.lower() != "none"]
+        try:
+            return [ip_network(word) for word in words]
+        except ValueError as error:
+            raise WrongValue(name, f"{error}; a network is written like 10.0.0.0/8") from None
 
     def address(self, name: str) -> str:
         """A web address without a slash at its end; "" where none is given."""

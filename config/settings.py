@@ -29,8 +29,10 @@ KEEP_CALLBACKS_DAYS = env.days("KEEP_CALLBACKS_DAYS", default=30)
 KEEP_MESSAGES_DAYS = env.days("KEEP_MESSAGES_DAYS", default=0)
 METRICS_TOKEN = env.text("METRICS_TOKEN", default="")  # whose bearer may read /metrics
 ALLOW_REAL_MODELS = True  # False: asking a model that is not on this machine is an error
-# Whether the hooks that policies name may be in a private network: an admin may enter any address.
-ALLOW_PRIVATE_MODERATORS = env.flag("ALLOW_PRIVATE_MODERATORS", default=False)
+# Where the addresses of clouds, models and hooks that admins enter may lead besides the Internet.
+PRIVATE_NETWORKS = env.networks(
+    "PRIVATE_NETWORKS", default="" if PUBLIC_URL.startswith("https://") else "127.0.0.0/8,::1"
+)
 LOGGING = logs.configure(
     form=env.choice("LOG_FORMAT", logs.FORMATS, default="console"),
     level=env.choice("LOG_LEVEL", logs.LEVELS, default="INFO"),

@@ -20,6 +20,7 @@ from requests import exceptions
 from requests.auth import AuthBase
 from sseclient import SSEClient
 
+from bots.destinations import refusal
 from bots.errors import ModelCancelled, ModelDenied, ModelError, ModelRefused, ModelTooSlow, ModelUnreachable
 from bots.events import JSONDict
 from bots.llms.base import Endpoint, LanguageModelClient, Prompt, ReplyStream
@@ -210,6 +211,8 @@ class HTTPReplyStream(ReplyStream):
         cause = root_cause(error)
         if isinstance(cause, TimeoutError):
             return self._too_slow()
+        if refused := refusal(error):
+            return self._error(ModelDenied, refused, code="private")
         host = urlsplit(self.endpoint.base_url).netloc.rpartition("@")[2]
         return self._error(ModelUnreachable, f"{host}: {type(cause).__name__}: {cause}")
 

@@ -16,12 +16,13 @@ import time
 from collections.abc import Buffer
 from contextvars import ContextVar
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool, ProxyManager
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
+from urllib3.connection import HTTPSConnection
+
+from bots import destinations
 
 MAX_IDLE_CONNECTIONS: Final = 512  # kept for each host; a worker holds 300 streams at once
 MAX_HOSTS: Final = 64
@@ -66,9 +67,6 @@ class Line:
         seconds = self._rest_until - time.monotonic()
         if seconds > 0:
             self._cut.wait(seconds)
-
-    def meet(self, sock: socket.socket) -> None:
-        """A connection was made for this exchange.  Raises OSError where it must not be used."""
 
     def hold(self, sock: socket.socket) -> None:
         """From here on, `cut` ends this socket."""
@@ -150,22 +148,13 @@ class _Response(http.client.HTTPResponse):
         line.hold(sock)
 
 
-class _Connection(HTTPConnection):
+class _Connection(destinations.Connection):
     response_class = _Response
     has_served = False
 
     def connect(self) -> None:
         self.has_served = False
         super().connect()
-
-    def _new_conn(self) -> socket.socket:
-        sock = super()._new_conn()
-        try:
-            _line.get().meet(sock)
-        except OSError:
-            sock.close()
-            raise
-        return sock
 
     def request(self, *arguments: Any, **options: Any) -> None:
         _line.get().is_reused = self.sock is not None and self.has_served
@@ -189,15 +178,5 @@ class _TLSPool(HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
 
 
-class _Adapter(HTTPAdapter):
-    pools: Final = {"http": _Pool, "https": _TLSPool}
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, **options)
-        self.poolmanager.pool_classes_by_scheme = self.pools
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> ProxyManager:
-        manager: ProxyManager = super().proxy_manager_for(proxy, **options)
-        if not proxy.lower().startswith("socks"):  # whose connections are of their own kind
-            manager.pool_classes_by_scheme = self.pools
-        return manager
+class _Adapter(destinations.Adapter):
+    pools: ClassVar[dict[str, type[HTTPConnectionPool]]] = {"http": _Pool, "https": _TLSPool}

@@ -4,25 +4,22 @@
     X-Parley-Signature: sha256=<hex>                    HMAC of "<timestamp>.<body>" with the hook's secret
     {"text": …, "direction": "input", "robot": …, "user": …}    → 200 {"allow": true, "reason": …}
 
-An admin may enter any address, so that a connection into a private network ends before anything is said
-on it.  What counts is where the connection has gone: a name may stand for another address at every look.
+Where it may go, `bots.destinations` says.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import json
-import socket
 import time
 from contextlib import closing
 from functools import cache
 from typing import Final
 
 import requests
-from django.conf import settings
 
+from bots import destinations
 from bots.events import JSONDict
 from bots.llms.http import NETWORK_ERRORS, root_cause
 from bots.llms.wire import Line, new_session, post
@@ -36,24 +33,6 @@ HEADERS: Final = {
     "Content-Type": "application/json",
     "User-Agent": "Parley",
 }
-
-
-class PrivateAddress(OSError):
-    """The connection went into a private network."""
-
-
-class PublicLine(Line):
-    """An exchange with the outside only, unless settings say otherwise."""
-
-    def meet(self, sock: socket.socket) -> None:
-        if not (settings.ALLOW_PRIVATE_MODERATORS or is_public(sock.getpeername()[0])):
-            raise PrivateAddress
-
-
-def is_public(host: str) -> bool:
-    """Whether an IP address is one of the Internet at large."""
-    address = ipaddress.ip_address(host.partition("%")[0])
-    return (getattr(address, "ipv4_mapped", None) or address).is_global
 
 
 def ask(terms: Terms, question: JSONDict) -> Verdict:
@@ -73,7 +52,7 @@ def ask(terms: Terms, question: JSONDict) -> Verdict:
 def exchange(terms: Terms, question: JSONDict) -> tuple[int, str]:
     """The status and the text of the hook's answer."""
     body = json.dumps(clean_json(question), ensure_ascii=False, separators=(",", ":")).encode()
-    line = PublicLine(deadline=time.monotonic() + terms.timeout_s)
+    line = Line(deadline=time.monotonic() + terms.timeout_s)
     with closing(send(line, terms, body)) as response:
         return response.status_code, response.raw.read(MAX_ANSWER_BYTES, decode_content=True).decode()
 
@@ -106,9 +85,9 @@ def signed(secret: str, body: bytes, *, at: int) -> dict[str, str]:
 
 
 def explain(error: Exception, terms: Terms) -> str:
+    if refused := destinations.refusal(error):
+        return refused
     cause = root_cause(error)
-    if isinstance(cause, PrivateAddress):
-        return "the address is in a private network, and ALLOW_PRIVATE_MODERATORS is off"
     if isinstance(cause, TimeoutError) or isinstance(error, requests.Timeout):
         return f"no answer within {terms.timeout_s:g} s"
     return f"no answer ({type(cause).__name__})"

@@ -14,8 +14,8 @@ from typing import ClassVar, Final, NoReturn
 
 import requests
 from django.utils.translation import gettext_noop
-from requests.adapters import HTTPAdapter
 
+from bots.destinations import Adapter
 from bots.errors import CallbackMalformed, Unsupported
 from bots.events import Address, Event, JSONDict, OutgoingMessage, Receipt, RobotProfile, Said
 from bots.text import clean_json
@@ -255,7 +255,7 @@ def increment_of(message: OutgoingMessage, *, party: str) -> str:
 def new_session() -> requests.Session:
     """An HTTP session for many threads."""
     session = requests.Session()
-    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=CONNECTIONS)
+    adapter = Adapter(pool_connections=4, pool_maxsize=CONNECTIONS)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # threads share no cookies

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import requests
 
+from bots.destinations import refusal
 from bots.errors import VendorUnreachable
 from bots.events import JSONDict
 from bots.text import clean_json
@@ -83,7 +84,7 @@ class JSONClient:
         except requests.Timeout:
             failure = "no answer in time"
         except requests.RequestException as error:
-            failure = f"no answer ({type(error).__name__})"
+            failure = refusal(error) or f"no answer ({type(error).__name__})"
         raise self.unreachable(call, failure)
 
     def answer_in(self, response: requests.Response, *, call: str) -> JSONDict:

@@ -56,7 +56,7 @@ def moderated(
             ],
             robots=[robot(slug, policy=slug) for slug in ("hooked", "strict", "guarded")],
         )
-        parley.serve(ALLOW_PRIVATE_MODERATORS="true")
+        parley.serve()
         parley.until_registered("hooked", "strict", "guarded")
         yield parley
 

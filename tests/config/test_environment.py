@@ -96,3 +96,15 @@ def test_a_line_that_says_nothing_is_told_but_not_shown(tmp_path: Path) -> None:
         environment.read(file)
 
     assert caught.value.code == "parley: .env, line 2: neither NAME=value nor a # comment"
+
+
+def test_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRIVATE_NETWORKS", "10.1.0.0/16, ::1")
+    assert [str(each) for each in env.networks("PRIVATE_NETWORKS")] == ["10.1.0.0/16", "::1/128"]
+
+    monkeypatch.setenv("PRIVATE_NETWORKS", "none")
+    assert env.networks("PRIVATE_NETWORKS", default="127.0.0.0/8") == []
+
+    monkeypatch.setenv("PRIVATE_NETWORKS", "10.1.0.1/16")
+    with pytest.raises(WrongValue, match=r"PRIVATE_NETWORKS: .*host bits set"):
+        env.networks("PRIVATE_NETWORKS")

@@ -31,8 +31,7 @@ type Moderated = Callable[..., LanguageModel]
 
 
 @pytest.fixture(autouse=True)
-def _start(settings: Settings) -> Iterator[None]:
-    settings.ALLOW_PRIVATE_MODERATORS = True
+def _start() -> Iterator[None]:
     Scripted.requests.clear()
     yield
     Scripted.requests.clear()
@@ -230,7 +229,7 @@ def test_without_a_verdict_a_text_is_blocked_if_the_policy_says_so(
 
 
 def test_a_private_hook_is_not_asked(hear: Hear, cloud: Cloud, hooked: Hooked, settings: Settings) -> None:
-    settings.ALLOW_PRIVATE_MODERATORS = False
+    settings.PRIVATE_NETWORKS = []
     hook = hooked("input", judging("Hello"))
 
     turns.answer(hear("Hello").pk)

@@ -14,7 +14,6 @@ from pytest_django import Settings
 
 from bots.events import JSONDict
 from bots.safety import hooks
-from bots.safety.hooks import is_public
 from bots.safety.moderation import NoVerdict, Terms, Verdict
 from tests.bots.llms.provider import (
     Answer,
@@ -42,11 +41,6 @@ def terms(url: str) -> Terms:
     return Terms(
         model_id=None, url=url, secret=SECRET, timeout_s=TIMEOUT_S, blocks_on_failure=False, piece_chars=200
     )
-
-
-@pytest.fixture(autouse=True)
-def _private(settings: Settings) -> None:
-    settings.ALLOW_PRIVATE_MODERATORS = True
 
 
 @pytest.fixture
@@ -126,9 +120,9 @@ def test_redirects_are_not_followed(ask: Ask, providers: list[Provider]) -> None
 
 
 def test_a_private_address_is_told_nothing(ask: Ask, providers: list[Provider], settings: Settings) -> None:
-    settings.ALLOW_PRIVATE_MODERATORS = False
+    settings.PRIVATE_NETWORKS = []
 
-    with pytest.raises(NoVerdict, match="private network, and ALLOW_PRIVATE_MODERATORS is off"):
+    with pytest.raises(NoVerdict, match="private network that PRIVATE_NETWORKS does not name"):
         ask(answering({"allow": True}))
 
     assert providers[0].exchanges == []
@@ -150,17 +144,3 @@ def test_connections_are_used_again_and_replaced_when_they_are_stale() -> None:
             assert hooks.ask(terms(provider.url), QUESTION).allow
 
         assert [exchange.connection for exchange in provider.exchanges] == [1, 1, 2]
-
-
-@pytest.mark.parametrize(
-    "host",
-    ["127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "100.64.0.1", "198.18.0.1", "::1", "fd00::1",
-     "fe80::1%eth0", "::ffff:10.0.0.1"],
-)  # fmt: skip
-def test_private_addresses(host: str) -> None:
-    assert not is_public(host)
-
-
-@pytest.mark.parametrize("host", ["93.184.216.34", "2606:2800:220:1::1", "::ffff:93.184.216.34"])
-def test_public_addresses(host: str) -> None:
-    assert is_public(host)
