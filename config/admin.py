@@ -1,4 +1,4 @@
-"""Users and groups in the admin's theme."""
+"""Users, with their seats at the console, and groups in the admin's theme."""
 
 from __future__ import annotations
 
@@ -8,14 +8,21 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from bots.theme import ModelAdmin
+from bots.theme import ModelAdmin, StackedInline
+from conversations.models import Seat
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
+class SeatInline(StackedInline):
+    model = Seat
+    filter_horizontal = ("accounts", "robots")
+
+
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
+    inlines = (SeatInline,)
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm

@@ -161,6 +161,7 @@ def handoff_changed(handoff: Handoff) -> Event:
         "operator": handoff.operator_id,
         "taken_by": handoff.taken_by,
         "returned_by": handoff.returned_by,
+        "instruction": handoff.instruction,
         "began_at": handoff.began_at.isoformat(),
         "is_open": handoff.ended_at is None,
         "is_taken": handoff.taken_at is not None,

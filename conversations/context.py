@@ -24,7 +24,7 @@ from bots.llms.base import ChatMessage, Prompt
 from bots.llms.tokens import estimate_tokens
 from bots.models import Robot
 from conversations.models import Conversation, Fold, Message, Turn
-from conversations.wording import IN_GROUP, as_chat, speech_in, with_images, with_summary
+from conversations.wording import IN_GROUP, INSTRUCTED, as_chat, speech_in, with_images, with_summary
 
 MOST_READ: Final = 1000  # messages: of more, said before anything was folded, the oldest are forgotten
 
@@ -115,11 +115,16 @@ def show(turn: Turn) -> Shown:
 
 
 def about_robot(turn: Turn) -> str:
-    """Who the robot is, and how to read what it is shown."""
-    robot = turn.conversation.robot
-    is_group = turn.conversation.kind == Conversation.Kind.GROUP
-    persona = variables.filled(robot.persona, values_for(turn))
-    return "\n\n".join(filter(None, (persona, IN_GROUP.format(name=robot) if is_group else "")))
+    """Who the robot is, how to read what it is shown, and what it was told when it was handed back."""
+    conversation = turn.conversation
+    robot, instruction = conversation.robot, conversation.instruction
+    is_group = conversation.kind == Conversation.Kind.GROUP
+    parts = [
+        variables.filled(robot.persona, values_for(turn)),
+        IN_GROUP.format(name=robot) if is_group else "",
+        INSTRUCTED.format(instruction=instruction) if instruction else "",
+    ]
+    return "\n\n".join(filter(None, parts))
 
 
 def values_for(turn: Turn) -> dict[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from conversations.models import Conversation, Handoff
@@ -25,7 +27,30 @@ def take(handoff: Handoff, *, operator: User | None, name: str) -> bool:
     return bool(free.update(operator=operator, taken_by=name, taken_at=timezone.now()))
 
 
-def end(conversation: Conversation, *, name: str) -> None:
-    """Give the conversation back to its robot."""
+def give(handoff: Handoff, operator: User) -> None:
+    """Let this operator have it, whoever had it before."""
+    Handoff.objects.filter(pk=handoff.pk).update(
+        operator=operator,
+        taken_by=operator.get_username(),
+        taken_at=Coalesce("taken_at", timezone.now()),
+    )
+
+
+def held_by(operator: User) -> QuerySet[Handoff]:
+    """What the operator has now."""
+    return Handoff.objects.filter(ended_at=None, operator=operator)
+
+
+def waiting() -> QuerySet[Handoff]:
+    """Those that nobody has taken, in the order in which they began."""
+    return Handoff.objects.filter(ended_at=None, taken_at=None).order_by("began_at", "id")
+
+
+def end(conversation: Conversation, *, name: str, instruction: str = "") -> None:
+    """Give the conversation back to its robot, which is told the instruction from now on."""
+    conversation.instruction = instruction
+    conversation.save(update_fields=["instruction"])
     conversation.give_to(Conversation.Owner.ROBOT)
-    conversation.handoffs.filter(ended_at=None).update(ended_at=timezone.now(), returned_by=name)
+    conversation.handoffs.filter(ended_at=None).update(
+        ended_at=timezone.now(), returned_by=name, instruction=instruction
+    )

@@ -15,6 +15,9 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework_api_key.models import AbstractAPIKey
 
 from bots.models import LanguageModel, PersonaVersion, Price, Robot, Tier, VendorAccount
+from conversations.seats import Seat
+
+__all__ = ["Seat"]  # its module is its own; Django looks for models here
 
 
 def change_field() -> models.BigIntegerField[int, int]:
@@ -111,6 +114,8 @@ class Conversation(models.Model):
     owner = models.CharField(_("owner"), max_length=8, choices=Owner, default=Owner.ROBOT)
     # Rises with take-over, hand-back and interrupt: no frame leaves under an old epoch.
     epoch = models.PositiveIntegerField(_("epoch"), default=0)
+    # What the operator who handed it back last wants the robot to know, in the operator's words.
+    instruction = models.TextField(_("instruction"), blank=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     last_message_at = models.DateTimeField(_("last message"), default=timezone.now)
 
@@ -119,7 +124,7 @@ class Conversation(models.Model):
         verbose_name_plural = _("conversations")
         permissions: ClassVar = [
             ("operate_conversation", _("Can take conversations over and answer as the robot")),
-            ("supervise_conversation", _("Can hand back what other operators have taken over")),
+            ("supervise_conversation", _("Can assign conversations, and hand back what others have")),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(
@@ -169,6 +174,9 @@ class Handoff(models.Model):
     # Names outlive whom they name: a user's, or an API key's.
     taken_by = models.CharField(_("taken by"), max_length=150, blank=True)  # "": nobody yet
     returned_by = models.CharField(_("handed back by"), max_length=150, blank=True)
+    instruction = models.TextField(
+        _("instruction"), blank=True, help_text=_("What the robot was told when it was handed back.")
+    )
     began_at = models.DateTimeField(_("began"), default=timezone.now)
     taken_at = models.DateTimeField(_("taken"), null=True)
     ended_at = models.DateTimeField(_("ended"), null=True)

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from conversations import handoffs, tasks, wakeups
+from conversations import handoffs, seats, tasks, wakeups
 from conversations.models import Conversation, Handoff, Message, Turn
 from conversations.turns import unanswered
 
@@ -32,20 +32,30 @@ def interrupt(conversation: Conversation, *, vendor_message_id: str | None = Non
 
 def take_over(conversation: Conversation, *, operator: User | None = None, by: str = "") -> bool:
     """Give the conversation to an operator, or to an outside desk: nothing more is said by the robot until
-    `hand_back`.  Whether it was free: the robot's, or waiting for a person."""
+    `hand_back`.  Whether it was free: the robot's, or waiting for a person.  Raises NoRoom."""
     cause = Handoff.Cause.OPERATOR if operator else Handoff.Cause.DESK
     with transaction.atomic():
-        lock(conversation)
-        handoff = handoffs.current(conversation)
-        if handoff is None:
-            _call_off(conversation, Turn.State.TAKEN_OVER)
-            handoff = handoffs.begin(conversation, cause)
+        handoff = _lock_for_people(conversation, cause)
+        if handoff.taken_at:
+            return False
+        if operator:
+            seats.claim(operator, handoffs.held_by(operator))
         name = operator.get_username() if operator else by
         return handoffs.take(handoff, operator=operator, name=name)
 
 
-def hand_back(conversation: Conversation, *, by: str = "") -> bool:
-    """Give the conversation back to its robot; whether people had it.
+def assign(conversation: Conversation, *, operator: User) -> None:
+    """Let this operator have the conversation, whoever has it now.  Raises NoRoom, IsAway."""
+    with transaction.atomic():
+        handoff = _lock_for_people(conversation, Handoff.Cause.OPERATOR)
+        if handoff.operator_id != operator.pk:
+            seats.check_presence(operator)
+            seats.claim(operator, handoffs.held_by(operator))
+            handoffs.give(handoff, operator)
+
+
+def hand_back(conversation: Conversation, *, by: str = "", instruction: str = "") -> bool:
+    """Give the conversation back to its robot, with what it should know; whether people had it.
 
     What users wrote before the operator's last words is answered by those.  What came after them waits
     for nobody else, so the robot answers it.
@@ -54,7 +64,7 @@ def hand_back(conversation: Conversation, *, by: str = "") -> bool:
         lock(conversation)
         if conversation.owner == Conversation.Owner.ROBOT:
             return False
-        handoffs.end(conversation, name=by)
+        handoffs.end(conversation, name=by, instruction=instruction)
         _settle_what_people_answered(conversation)
         if unanswered(conversation.pk).exists():
             _, is_new = Turn.objects.get_or_create(conversation=conversation, state=Turn.State.WAITING)
@@ -67,6 +77,15 @@ def lock(conversation: Conversation) -> None:
     """Hold the conversation until the end of the transaction, with its owner and epoch as they are now."""
     locked = Conversation.objects.select_for_update(no_key=True)
     conversation.refresh_from_db(fields=["owner", "epoch"], from_queryset=locked)
+
+
+def _lock_for_people(conversation: Conversation, cause: Handoff.Cause) -> Handoff:
+    """The conversation's open handoff: the one that it has, or one that begins now and silences the robot."""
+    lock(conversation)
+    if handoff := handoffs.current(conversation):
+        return handoff
+    _call_off(conversation, Turn.State.TAKEN_OVER)
+    return handoffs.begin(conversation, cause)
 
 
 def _call_off(conversation: Conversation, ending: Turn.State) -> bool:

@@ -22,6 +22,10 @@ BY_OPERATOR: Final = "[written by a human colleague]"
 
 SUMMARY: Final = "[what was said before, in short: {summary}]"
 
+INSTRUCTED: Final = (
+    "A human colleague who answered in your place hands over to you with these words: {instruction}"
+)
+
 IN_GROUP: Final = (
     "This is a group chat, in which you are {name}. What others say begins with who says it, in square "
     "brackets. Answer what you were asked last, by your own words only: do not begin with a name in brackets."

@@ -55,6 +55,9 @@ class Console(AsyncJsonWebsocketConsumer):
         await self.close(FORBIDDEN)
 
     async def _watch(self, conversation_id: int, cursor: int) -> None:
+        if not await live.in_thread(lambda: self._may_see(conversation_id)):
+            await self.close(FORBIDDEN)
+            return
         if self._watched != conversation_id:
             await self._leave_conversation()
             await self.channel_layer.group_add(live.group_of(conversation_id), self.channel_name)
@@ -64,6 +67,10 @@ class Console(AsyncJsonWebsocketConsumer):
         until = max(cursor, hub.cursor)
         events = await live.in_thread(lambda: announcing.events_since(conversation_id, cursor))
         await self.send_json(live.changed(conversation_id, cursor, until, events))
+
+    def _may_see(self, conversation_id: int) -> bool:
+        scope = rights.scope_of(self.scope["user"])
+        return scope.conversations().filter(pk=conversation_id).exists()
 
     async def _leave_conversation(self) -> None:
         if self._watched is not None:

@@ -12,6 +12,7 @@ from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
+from conversations.console.rights import Scope
 from conversations.models import Conversation, Handoff, Message, ReadMark
 
 PAGE: Final = 30
@@ -89,9 +90,9 @@ def asked(parameters: Any) -> Asked:
     )
 
 
-def page(user: User, wanted: Asked) -> Page:
+def page(user: User, scope: Scope, wanted: Asked) -> Page:
     """Some of the conversations, each with its last words and how much of it the user has not read."""
-    found = list(_conversations(user, wanted)[: PAGE + 1])
+    found = list(_conversations(user, scope, wanted)[: PAGE + 1])
     shown = found[:PAGE]
     last = _last_messages(shown)
     unread = _unread(shown, user)
@@ -107,16 +108,16 @@ def page(user: User, wanted: Asked) -> Page:
     return Page(rows=rows, next=_place(shown[-1]) if len(found) > PAGE else "")
 
 
-def counts(user: User) -> dict[str, int]:
+def counts(user: User, scope: Scope) -> dict[str, int]:
     """How many conversations need a person, and how many the user has."""
-    open_handoffs = Handoff.objects.filter(ended_at=None)
+    open_handoffs = scope.handoffs().filter(ended_at=None)
     return open_handoffs.aggregate(
         waiting=Count("pk", filter=Q(taken_at=None)), mine=Count("pk", filter=Q(operator=user))
     )
 
 
-def _conversations(user: User, wanted: Asked) -> QuerySet[Conversation]:
-    conversations = wanted.view.choose(Conversation.objects.select_related("robot__account"), user)
+def _conversations(user: User, scope: Scope, wanted: Asked) -> QuerySet[Conversation]:
+    conversations = wanted.view.choose(scope.conversations().select_related("robot__account"), user)
     if wanted.robot is not None:
         conversations = conversations.filter(robot=wanted.robot)
     if wanted.query:

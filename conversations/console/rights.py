@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, Permission, User
 from django.db.models import Q, QuerySet
 
-from conversations.models import Conversation
+from bots.models import Robot
+from conversations import seats
+from conversations.models import Conversation, Handoff
 
 type Visitor = User | AbstractBaseUser | AnonymousUser
 
@@ -25,12 +28,47 @@ MODEL_BACKEND: Final = "django.contrib.auth.backends.ModelBackend"
 APPS_OF_ADMINS: Final = ("bots", "conversations")
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose conversations somebody sees at the console."""
+
+    robots: frozenset[int] | None  # ids; None: all
+
+    def conversations(self) -> QuerySet[Conversation]:
+        return Conversation.objects.filter(self._of("robot"))
+
+    def holds(self, conversation: Conversation) -> bool:
+        return self.robots is None or conversation.robot_id in self.robots
+
+    def handoffs(self) -> QuerySet[Handoff]:
+        return Handoff.objects.filter(self._of("conversation__robot"))
+
+    def all_robots(self) -> QuerySet[Robot]:
+        return Robot.objects.filter(self._of("pk"))
+
+    def _of(self, field: str) -> Q:
+        return Q() if self.robots is None else Q(**{f"{field}__in": sorted(self.robots)})
+
+
+def scope_of(user: User) -> Scope:
+    return Scope(seats.robots_of(user))
+
+
 def may_read(user: Visitor) -> bool:
     return isinstance(user, User) and user.is_active and (user.is_staff or _has(user, VIEW))
 
 
 def may_operate(user: Visitor) -> bool:
     return isinstance(user, User) and _has(user, OPERATE)
+
+
+def operators() -> QuerySet[User]:
+    """Who may be given a conversation."""
+    return User.objects.with_perm(
+        f"conversations.{OPERATE}",
+        include_superusers=False,
+        backend="django.contrib.auth.backends.ModelBackend",
+    ).order_by("username")
 
 
 def may_supervise(user: Visitor) -> bool:

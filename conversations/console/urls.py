@@ -10,10 +10,13 @@ urlpatterns = [
     path("login/", views.Login.as_view(), name="login"),
     path("logout/", views.Logout.as_view(), name="logout"),
     path("list/", views.listed, name="list"),
+    path("next/", views.take_next, name="next"),
+    path("away/", views.away, name="away"),
     path("<str:public_id>/", views.conversation, name="conversation"),
     path("<str:public_id>/messages/", views.messages, name="messages"),
     path("<str:public_id>/read/", views.read, name="read"),
     path("<str:public_id>/take-over/", views.take_over, name="take_over"),
     path("<str:public_id>/hand-back/", views.hand_back, name="hand_back"),
+    path("<str:public_id>/assign/", views.assign, name="assign"),
     path("<str:public_id>/say/", views.say, name="say"),
 ]

@@ -14,12 +14,14 @@ from django.shortcuts import get_object_or_404, render, resolve_url
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from bots.models import Robot
-from conversations import announcing, handoffs, operating, ownership
+from conversations import announcing, handoffs, operating, ownership, seats
 from conversations.console import lists, rights
-from conversations.models import Conversation, Handoff, Message, Turn
+from conversations.models import Conversation, Handoff, Message, Seat, Turn
+from conversations.seats import IsAway, NoRoom
 
 PAGE_MESSAGES: Final = 50
+LONGEST_INSTRUCTION: Final = 1000  # characters: it is part of every prompt
+MOST_TRIED: Final = 20  # of those who wait: others may take them at the same moment
 SIGN_IN: Final = "console:login"
 
 type Page = Callable[..., HttpResponseBase]
@@ -74,7 +76,7 @@ def listed(request: HttpRequest) -> HttpResponse:
 @require_GET
 @for_those_who(rights.may_read)
 def conversation(request: HttpRequest, public_id: str) -> HttpResponse:
-    found = find(public_id)
+    found = find(request, public_id)
     state = {
         # Before anything is read, or what changes meanwhile would be missed.
         "cursor": announcing.cursor_of_page(),
@@ -82,13 +84,15 @@ def conversation(request: HttpRequest, public_id: str) -> HttpResponse:
         "id": found.pk,
         "peer": found.peer_id,
         "handoff": current_handoff(found),
+        "instruction": found.instruction,
         "user": request.user.pk,
         "name": str(request.user),
         "may_operate": rights.may_operate(request.user),
         "may_supervise": rights.may_supervise(request.user),
         "words": words(),
     }
-    return render(request, "console/console.html", {**inbox(request), "open": found, "state": state})
+    context = {**inbox(request), "open": found, "state": state, "operators": rights.operators()}
+    return render(request, "console/console.html", context)
 
 
 @require_GET
@@ -98,7 +102,7 @@ def messages(request: HttpRequest, public_id: str) -> HttpResponse:
     before = request.GET.get("before", "")
     if not (before.isascii() and before.isdecimal()):
         return refused(_("`before` is the number of a message."), status=400)
-    return JsonResponse(messages_before(find(public_id), int(before)))
+    return JsonResponse(messages_before(find(request, public_id), int(before)))
 
 
 @require_POST
@@ -108,16 +112,20 @@ def read(request: HttpRequest, public_id: str) -> HttpResponse:
     if not isinstance(message_id, int):
         return refused(_("`message` is the number of a message."), status=400)
     assert isinstance(request.user, User)
-    lists.mark_read(find(public_id), request.user, message_id)
+    lists.mark_read(find(request, public_id), request.user, message_id)
     return JsonResponse({})
 
 
 @require_POST
 @for_those_who(rights.may_operate)
 def take_over(request: HttpRequest, public_id: str) -> HttpResponse:
-    found = find(public_id)
+    found = find(request, public_id)
     assert isinstance(request.user, User)
-    if not ownership.take_over(found, operator=request.user):
+    try:
+        is_taken = ownership.take_over(found, operator=request.user)
+    except NoRoom as error:
+        return refused(str(error))
+    if not is_taken:
         holder = handoffs.current(found)
         if holder is None or holder.operator_id != request.user.pk:
             return refused(_("%(name)s has this conversation.") % {"name": holder.taken_by if holder else ""})
@@ -127,19 +135,66 @@ def take_over(request: HttpRequest, public_id: str) -> HttpResponse:
 @require_POST
 @for_those_who(rights.may_operate)
 def hand_back(request: HttpRequest, public_id: str) -> HttpResponse:
-    found = find(public_id)
+    found = find(request, public_id)
     assert isinstance(request.user, User)
     handoff = handoffs.current(found)
     if handoff and not (is_theirs(handoff, request.user) or rights.may_supervise(request.user)):
         return refused(_("%(name)s has this conversation.") % {"name": handoff.taken_by})
-    ownership.hand_back(found, by=request.user.get_username())
+    instruction = str(sent(request).get("instruction", "")).strip()
+    if len(instruction) > LONGEST_INSTRUCTION:
+        return refused(_("The robot takes %d characters at most.") % LONGEST_INSTRUCTION, status=400)
+    ownership.hand_back(found, by=request.user.get_username(), instruction=instruction)
     return JsonResponse({"handoff": current_handoff(found)})
 
 
 @require_POST
 @for_those_who(rights.may_operate)
+def assign(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Give the conversation to an operator: supervisors any, others what they have or what waits."""
+    found = find(request, public_id)
+    assert isinstance(request.user, User)
+    handoff = handoffs.current(found)
+    is_free_to_give = handoff and (not handoff.taken_at or is_theirs(handoff, request.user))
+    if not (is_free_to_give or rights.may_supervise(request.user)):
+        return refused(_("Only supervisors assign what you do not have."), status=403)
+    operator = rights.operators().filter(username=sent(request).get("operator")).first()
+    if operator is None or not rights.scope_of(operator).holds(found):
+        return refused(_("This operator does not answer here."), status=400)
+    try:
+        ownership.assign(found, operator=operator)
+    except (NoRoom, IsAway) as error:
+        return refused(str(error))
+    return JsonResponse({"handoff": current_handoff(found)})
+
+
+@require_POST
+@for_those_who(rights.may_operate)
+def take_next(request: HttpRequest) -> HttpResponse:
+    """Take over who has waited longest; where that is.  "": nobody waits."""
+    assert isinstance(request.user, User)
+    waiting = handoffs.waiting() & rights.scope_of(request.user).handoffs()
+    try:
+        for handoff in waiting.select_related("conversation")[:MOST_TRIED]:
+            if ownership.take_over(handoff.conversation, operator=request.user):
+                place = resolve_url("console:conversation", handoff.conversation.public_id)
+                return JsonResponse({"place": f"{place}?view=mine"})
+    except NoRoom as error:
+        return refused(str(error))
+    return JsonResponse({"place": ""})
+
+
+@require_POST
+@for_those_who(rights.may_operate)
+def away(request: HttpRequest) -> HttpResponse:
+    assert isinstance(request.user, User)
+    seats.set_away(request.user, sent(request).get("is_away") is True)
+    return JsonResponse({})
+
+
+@require_POST
+@for_those_who(rights.may_operate)
 def say(request: HttpRequest, public_id: str) -> HttpResponse:
-    found = find(public_id)
+    found = find(request, public_id)
     text = str(sent(request).get("text", "")).strip()
     if not text:
         return refused(_("There is nothing to send."), status=400)
@@ -156,19 +211,25 @@ def say(request: HttpRequest, public_id: str) -> HttpResponse:
 def inbox(request: HttpRequest) -> dict[str, Any]:
     """What the list shows."""
     assert isinstance(request.user, User)
-    wanted = lists.asked(request.GET)
+    wanted, scope = lists.asked(request.GET), rights.scope_of(request.user)
     return {
         "wanted": wanted,
         "views": lists.VIEWS.values(),
-        "page": lists.page(request.user, wanted),
-        "counts": lists.counts(request.user),
-        "robots": Robot.objects.select_related("account").order_by("account__slug", "nickname", "user_id"),
+        "page": lists.page(request.user, scope, wanted),
+        "counts": lists.counts(request.user, scope),
+        "robots": scope.all_robots()
+        .select_related("account")
+        .order_by("account__slug", "nickname", "user_id"),
         "may_operate": rights.may_operate(request.user),
+        "seat": Seat.objects.filter(user=request.user).first(),
     }
 
 
-def find(public_id: str) -> Conversation:
-    return get_object_or_404(Conversation.objects.select_related("robot__account"), public_id=public_id)
+def find(request: HttpRequest, public_id: str) -> Conversation:
+    """One of the conversations that the user sees."""
+    assert isinstance(request.user, User)
+    seen = rights.scope_of(request.user).conversations()
+    return get_object_or_404(seen.select_related("robot__account"), public_id=public_id)
 
 
 def sent(request: HttpRequest) -> dict[str, Any]:
@@ -217,6 +278,7 @@ def words() -> dict[str, Any]:
         "waiting": _("waiting for a person"),
         "with_you": _("you answer"),
         "with": _("answered by"),
+        "told": _("the robot was told:"),
         "tokens": _("tokens"),
         "cost": _("cost"),
         "error": _("error"),

@@ -18,7 +18,7 @@ from bots.events import JSONDict
 from bots.llms.scripted import Scripted
 from bots.llms.tokens import estimate_tokens
 from bots.models import LanguageModel, Robot, Tier
-from conversations import context, turns
+from conversations import context, ownership, turns
 from conversations.models import Conversation, Fold, Message, Turn
 from tests.conversations.conftest import Hear
 from tests.support.factories import START, make_conversation, make_turn, say
@@ -69,6 +69,19 @@ def shared(one: str, other: str) -> int:
     """How many characters they have in common from the beginning."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def test_the_robot_knows_what_it_was_told_when_it_was_handed_back(conversation: Conversation) -> None:
+    ownership.take_over(conversation, by="desk")
+    ownership.hand_back(conversation, instruction="Do not offer a voucher.")
+
+    [system, *_] = context.show(begin(conversation, "What now?")).prompt.messages
+
+    assert system.content.startswith("You are Ada.")
+    assert system.content.endswith("hands over to you with these words: Do not offer a voucher.")
+    ownership.take_over(conversation, by="desk")
+    ownership.hand_back(conversation)
+    assert conversation.instruction == ""
 
 
 def test_each_turn_names_the_version_of_the_persona(hear: Hear, robot: Robot) -> None:

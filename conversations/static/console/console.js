@@ -3,6 +3,7 @@ import { Conversation } from "./conversation.js";
 import { listenForKeys } from "./keys.js";
 import { List } from "./list.js";
 import { Live } from "./live.js";
+import { Seat } from "./seat.js";
 
 const list = new List(document.getElementById("list"));
 const pane = document.getElementById("conversation");
@@ -17,6 +18,6 @@ if (conversation) {
   live.on("presence", (frame) => conversation.showPresence(frame.names));
 }
 live.connect();
-listenForKeys({ list, conversation });
+listenForKeys({ list, conversation, seat: new Seat(list.element) });
 
 document.getElementById("robot").addEventListener("change", (event) => event.target.form.submit());

@@ -1,5 +1,6 @@
 // One conversation: its messages as they change, and what the operator does.
 import { Messages } from "./messages.js";
+import { post, Refused } from "./posting.js";
 
 export class Conversation {
   constructor(pane, state, live) {
@@ -8,6 +9,7 @@ export class Conversation {
     this.url = pane.dataset.url;
     this.cursor = state.cursor;
     this.handoff = state.handoff;
+    this.instruction = state.instruction; // what the robot was told when it was handed back last
     this.messages = new Messages(state);
     this.#connect();
     this.messages.take(state.events);
@@ -55,6 +57,9 @@ export class Conversation {
     ].map(find);
     this.takeOverButton?.addEventListener("click", () => this.takeOver());
     this.handBackButton?.addEventListener("click", () => this.handBack());
+    this.menu = find("menu");
+    this.#connectForm(find("assign"), "assign/");
+    this.#connectForm(find("instruct"), "hand-back/");
     this.earlier.addEventListener("click", () => this.#fetchEarlier());
     find("composer")?.addEventListener("submit", (event) => this.#send(event));
     this.text?.addEventListener("keydown", (event) => {
@@ -66,6 +71,7 @@ export class Conversation {
   #takeHandoff(event) {
     if (this.handoff && event.change < this.handoff.change) return;
     this.handoff = event.is_open ? event : null;
+    this.instruction = event.instruction;
     this.#showOwner();
   }
 
@@ -81,16 +87,31 @@ export class Conversation {
         : this.isYours
           ? words.with_you
           : `${words.with} ${this.handoff.taken_by || words.causes[this.handoff.cause]}`;
+    const told = document.getElementById("instruction");
+    told.hidden = Boolean(this.handoff) || !this.instruction;
+    told.textContent = `${words.told} ${this.instruction}`;
     if (!may_operate) return;
     const isFree = !this.handoff || isWaiting;
     this.takeOverButton.hidden = !isFree;
-    this.handBackButton.hidden = !this.handoff || !(this.isYours || may_supervise || isWaiting);
+    const mayGive = Boolean(this.handoff) && (this.isYours || may_supervise || isWaiting);
+    this.handBackButton.hidden = document.getElementById("instruct").hidden = !mayGive;
+    document.getElementById("assign").hidden = this.menu.hidden = !(mayGive || may_supervise);
     this.text.disabled = this.sendButton.disabled = !this.isYours;
     this.text.placeholder = this.isYours ? this.text.dataset.yours : this.text.dataset.free;
   }
 
-  async #act(move) {
-    const answer = await this.#post(move);
+  // What the menu's forms say, with the move.
+  #connectForm(form, move) {
+    form?.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.menu.open = false;
+      this.#act(move, Object.fromEntries(new FormData(form)));
+      form.reset();
+    });
+  }
+
+  async #act(move, body = {}) {
+    const answer = await this.#post(move, body);
     if (!answer) return;
     this.#tell("");
     this.handoff = answer.handoff;
@@ -111,16 +132,12 @@ export class Conversation {
 
   // The answer; null when it was refused, which is then told.
   async #post(path, body = {}) {
-    const headers = { "X-CSRFToken": document.querySelector("[name=csrfmiddlewaretoken]").value };
     try {
-      const response = await fetch(this.url + path, { method: "POST", headers, body: JSON.stringify(body) });
-      const answer = await response.json();
-      if (response.ok) return answer;
-      this.#tell(answer.error);
-    } catch {
-      this.#tell(this.state.words.unreachable);
+      return await post(this.url + path, body);
+    } catch (error) {
+      this.#tell(error instanceof Refused ? error.message : this.state.words.unreachable);
+      return null;
     }
-    return null;
   }
 
   #tell(words) {

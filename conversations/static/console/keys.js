@@ -1,5 +1,5 @@
 // What keys do.  Typing in a field is left alone.
-export function listenForKeys({ list, conversation }) {
+export function listenForKeys({ list, conversation, seat }) {
   const help = document.getElementById("keys");
   const deeds = {
     j: () => list.move(1),
@@ -9,6 +9,7 @@ export function listenForKeys({ list, conversation }) {
     3: () => list.show(3),
     "/": () => document.getElementById("search").focus(),
     t: () => conversation?.takeOver(),
+    n: () => seat.takeNext(),
     b: () => conversation?.handBack(),
     r: () => document.getElementById("text")?.focus(),
     "?": () => help.showModal(),

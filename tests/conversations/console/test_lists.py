@@ -5,13 +5,16 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import User
 
-from bots.models import Robot
+from bots.models import Robot, VendorAccount
 from conversations import handoffs, ownership
 from conversations.console import lists
-from conversations.models import Conversation, Handoff, Message
+from conversations.console.rights import Scope, scope_of
+from conversations.models import Conversation, Handoff, Message, Seat
 from tests.support.factories import START, make_conversation, make_robot, say
 
 type Parameters = dict[str, str]
+
+ALL = Scope(robots=None)
 
 
 @pytest.fixture
@@ -24,7 +27,9 @@ def at(robot: Robot, peer_id: str, minute: int) -> Conversation:
 
 
 def names(user: User, **parameters: str) -> list[str]:
-    return [row.conversation.peer_id for row in lists.page(user, lists.asked(parameters)).rows]
+    return [
+        row.conversation.peer_id for row in lists.page(user, scope_of(user), lists.asked(parameters)).rows
+    ]
 
 
 def wait_for_people(conversation: Conversation, minute: int) -> None:
@@ -41,7 +46,7 @@ def test_latest_comes_first_and_pages_follow_without_gap(
     seen: list[str] = []
     after = "none"
     while after:
-        page = lists.page(olive, lists.asked({"after": "" if after == "none" else after}))
+        page = lists.page(olive, ALL, lists.asked({"after": "" if after == "none" else after}))
         seen += [row.conversation.peer_id for row in page.rows]
         after = page.next
 
@@ -56,7 +61,7 @@ def test_who_has_waited_longest_comes_first(robot: Robot, olive: User) -> None:
     assert at_ease.owner == Conversation.Owner.ROBOT
 
     assert names(olive, view="waiting") == ["early", "late"]
-    assert lists.counts(olive) == {"waiting": 2, "mine": 0}
+    assert lists.counts(olive, ALL) == {"waiting": 2, "mine": 0}
 
 
 def test_what_an_operator_has_is_theirs_until_it_is_handed_back(robot: Robot, olive: User) -> None:
@@ -96,17 +101,17 @@ def test_nonsense_counts_as_nothing(robot: Robot, olive: User, parameters: Param
 def test_unread_is_counted_behind_what_was_read(robot: Robot, olive: User) -> None:
     conversation = at(robot, "alice", 0)
     read = say(conversation, "one")
-    assert [row.unread for row in lists.page(olive, lists.asked({})).rows] == [0]  # the robot's concern
+    assert [row.unread for row in lists.page(olive, ALL, lists.asked({})).rows] == [0]  # the robot's concern
     lists.mark_read(conversation, olive, read.pk)
     say(conversation, "two")
     last = say(conversation, "three")
     lists.mark_read(conversation, olive, read.pk - 1)  # a page that was slow
 
-    [row] = lists.page(olive, lists.asked({})).rows
+    [row] = lists.page(olive, ALL, lists.asked({})).rows
     assert (row.unread, row.last) == (2, last)
     lists.mark_read(conversation, olive, last.pk)
     say(conversation, "answer", sender=Message.Sender.ROBOT)
-    assert [row.unread for row in lists.page(olive, lists.asked({})).rows] == [0]
+    assert [row.unread for row in lists.page(olive, ALL, lists.asked({})).rows] == [0]
 
 
 def test_a_page_takes_the_same_queries_for_any_number_of_rows(
@@ -116,4 +121,29 @@ def test_a_page_takes_the_same_queries_for_any_number_of_rows(
         say(at(robot, f"user{number}", number), "hello")
 
     with django_assert_max_num_queries(5):  # type: ignore[operator]  # pytest-django's has no name
-        lists.page(olive, lists.asked({}))
+        lists.page(olive, ALL, lists.asked({}))
+
+
+def test_a_seat_may_be_limited_to_accounts_and_robots(robot: Robot, olive: User) -> None:
+    other = make_robot(robot.account, robot.route, "bea")
+    at(robot, "alice", 0)
+    at(other, "bob", 1)
+    wait_for_people(at(other, "carol", 2), minute=2)
+    seat = Seat.objects.create(user=olive)
+    assert names(olive) == ["carol", "bob", "alice"]
+
+    seat.robots.add(robot)
+    assert names(olive) == ["alice"]
+    assert lists.counts(olive, scope_of(olive)) == {"waiting": 0, "mine": 0}
+
+    seat.accounts.add(robot.account)
+    assert names(olive) == ["carol", "bob", "alice"]
+
+
+def test_an_account_without_robots_shows_nothing(robot: Robot, olive: User) -> None:
+    at(robot, "alice", 0)
+    empty = VendorAccount.objects.create(slug="empty", vendor="standin")
+
+    Seat.objects.create(user=olive).accounts.add(empty)
+
+    assert names(olive) == []

@@ -11,8 +11,8 @@ from django.test import Client
 from bots.models import Robot
 from conversations import handoffs
 from conversations.console.rights import create_groups
-from conversations.models import Conversation, Handoff, Message
-from tests.support.factories import make_conversation, say
+from conversations.models import Conversation, Handoff, Message, Seat
+from tests.support.factories import make_conversation, make_robot, say
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +39,10 @@ def post(client: Client, conversation: Conversation, move: str, **body: Any) -> 
     address = f"/console/{conversation.public_id}/{move}/"
     response = client.post(address, json.dumps(body), content_type="application/json")
     return response.status_code, response.json()
+
+
+def post_status(client: Client, conversation: Conversation, move: str) -> int:
+    return client.post(f"/console/{conversation.public_id}/{move}/").status_code
 
 
 def test_strangers_are_asked_to_log_in(conversation: Conversation) -> None:
@@ -125,6 +129,89 @@ def test_operator_answers_as_the_robot(conversation: Conversation) -> None:
     assert (message.sender_id, message.pk) == ("olive", answer["message"]["id"])
     assert post(olive, conversation, "say", text=" ")[0] == 400
     assert post(olive, conversation, "say")[0] == 400
+
+
+def test_hand_back_may_tell_the_robot_something(conversation: Conversation) -> None:
+    olive = desk("olive")
+    post(olive, conversation, "take-over")
+
+    assert post(olive, conversation, "hand-back", instruction="x" * 1001)[0] == 400
+    assert post(olive, conversation, "hand-back", instruction=" No voucher. ")[0] == 200
+
+    conversation.refresh_from_db()
+    assert (conversation.instruction, Handoff.objects.get().instruction) == ("No voucher.", "No voucher.")
+
+
+def test_operators_pass_on_what_they_have(conversation: Conversation) -> None:
+    olive, peter = desk("olive"), desk("peter")
+    assert post(olive, conversation, "assign", operator="peter")[0] == 403
+    post(olive, conversation, "take-over")
+    assert post(peter, conversation, "assign", operator="peter")[0] == 403
+
+    assert post(olive, conversation, "assign", operator="peter")[0] == 200
+
+    assert Handoff.objects.get().taken_by == "peter"
+    assert post(olive, conversation, "say", text="mine?")[0] == 409
+
+
+def test_supervisors_assign_what_they_like(conversation: Conversation) -> None:
+    desk("olive")
+    desk("vera", "viewer")
+    susan = desk("susan", "supervisor")
+
+    assert post(susan, conversation, "assign", operator="vera")[0] == 400
+    assert post(susan, conversation, "assign", operator="nobody")[0] == 400
+    assert post(susan, conversation, "assign", operator="olive")[1]["handoff"]["taken_by"] == "olive"
+    assert post(susan, conversation, "assign", operator="susan")[1]["handoff"]["taken_by"] == "susan"
+
+
+def test_nobody_is_assigned_to_who_is_away(conversation: Conversation) -> None:
+    peter, susan = desk("peter"), desk("susan", "supervisor")
+    assert peter.post("/console/away/", {"is_away": True}, content_type="application/json").status_code == 200
+    assert post(susan, conversation, "assign", operator="peter") == (409, {"error": "peter is away."})
+
+    peter.post("/console/away/", {"is_away": False}, content_type="application/json")
+
+    assert post(susan, conversation, "assign", operator="peter")[0] == 200
+
+
+def test_who_is_full_takes_no_more(conversation: Conversation, robot: Robot) -> None:
+    olive, susan = desk("olive"), desk("susan", "supervisor")
+    Seat.objects.create(user=User.objects.get(username="olive"), capacity=1)
+    other = make_conversation(robot, "bob")
+    post(olive, conversation, "take-over")
+
+    assert post(olive, conversation, "take-over")[0] == 200  # it is theirs already
+    assert post(olive, other, "take-over")[0] == 409
+    assert post(susan, other, "assign", operator="olive")[0] == 409
+    other.refresh_from_db()
+    assert other.owner == Conversation.Owner.ROBOT
+    post(olive, conversation, "hand-back")
+    assert post(olive, other, "take-over")[0] == 200
+
+
+def test_the_next_one_is_who_has_waited_longest(conversation: Conversation, robot: Robot) -> None:
+    late = make_conversation(robot, "bob")
+    handoffs.begin(conversation, Handoff.Cause.WORDS)
+    handoffs.begin(late, Handoff.Cause.WORDS)
+    olive = desk("olive")
+
+    places = [olive.post("/console/next/").json()["place"] for _ in range(3)]
+
+    asked = [f"/console/{each.public_id}/?view=mine" for each in (conversation, late)]
+    assert places == [*asked, ""]
+
+
+def test_limited_users_see_only_their_robots_conversations(conversation: Conversation, robot: Robot) -> None:
+    other = make_robot(robot.account, robot.route, "bea")
+    olive, susan = desk("olive"), desk("susan", "supervisor")
+    Seat.objects.create(user=User.objects.get(username="olive")).robots.add(other)
+
+    assert olive.get(f"/console/{conversation.public_id}/").status_code == 404
+    assert post_status(olive, conversation, "take-over") == 404
+    assert post(susan, conversation, "assign", operator="olive")[0] == 400
+    handoffs.begin(conversation, Handoff.Cause.WORDS)
+    assert olive.post("/console/next/").json() == {"place": ""}
 
 
 def test_earlier_messages_come_in_pages(conversation: Conversation) -> None:
