@@ -85,6 +85,14 @@ class Environment:
                 raise WrongValue(name, f"{address!r} is not a web address such as https://example.com")
         return addresses
 
+    def origins(self, name: str) -> list[str]:
+        """Web addresses without a path."""
+        origins = self.addresses(name)
+        for origin in origins:
+            if origin.count("/") > 2:
+                raise WrongValue(name, f"{origin!r} is not an origin such as https://app.example.com")
+        return origins
+
     def _number[N: (int, float)](
         self, name: str, default: N, parse: Callable[[str], N], wanted: str, *, lowest: N
     ) -> N:

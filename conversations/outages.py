@@ -23,7 +23,7 @@ from conversations.models import Conversation, Heartbeat
 log = structlog.get_logger(__name__)
 
 BEAT_S: Final = 1.0
-OUTAGE: Final = timedelta(seconds=3)  # Tencent waits two for an answer, and does not ask again
+OUTAGE: Final = timedelta(seconds=3)  # vendors wait two for an answer; not all ask again
 RESTART: Final = timedelta(seconds=1.5)  # a process that starts and finds no other lets no beat pass
 # Callbacks that were under way when it began, and clocks that differ.
 MARGIN: Final = timedelta(minutes=2)

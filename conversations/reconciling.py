@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 MOST_CALLS: Final = 50  # of the vendor's API for one conversation
 REQUESTS_AT_ONCE: Final = 1000
 FAILURES_IN_A_ROW: Final = 3  # then the vendor is down, and the job waits
-GAP_SETTLED: Final = timedelta(seconds=90)  # longer than a vendor repeats callbacks: ZEGO for 62 s
+GAP_SETTLED: Final = timedelta(seconds=90)  # longer than vendors repeat callbacks, which is a minute at most
 GAP_FRESH: Final = timedelta(minutes=2)  # each minute's look overlaps with the one before
 GIVE_UP_AFTER: Final = timedelta(days=1)  # vendors keep histories for some days only
 

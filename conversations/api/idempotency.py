@@ -16,11 +16,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from conversations.api.errors import Conflict
+from conversations.api.user_tokens import UserToken
 from conversations.models import ApiKey, IdempotentRequest
 
 HEADER: Final = "Idempotency-Key"
 LIFETIME: Final = timedelta(hours=24)
-LONGEST_KEY: Final = 255
+LONGEST_KEY: Final = 200
 STALE: Final = timedelta(minutes=1)  # a request that is still not done by then died with its process
 
 type Handler = Callable[..., Response]
@@ -36,8 +37,8 @@ def once(handler: Handler) -> Handler:
             return handler(view, request, **kwargs)
         if len(key) > LONGEST_KEY:
             raise ValidationError({HEADER: [_("At most %d characters.") % LONGEST_KEY]})
-        assert isinstance(request.auth, ApiKey)
-        mine, earlier = begin(request.auth, key, digest_of(request))
+        api_key, key = owner_of(request.auth, key)
+        mine, earlier = begin(api_key, key, digest_of(request))
         if earlier is not None:
             return earlier
         try:
@@ -50,6 +51,14 @@ def once(handler: Handler) -> Handler:
         return response
 
     return wrapped
+
+
+def owner_of(auth: Any, key: str) -> tuple[ApiKey, str]:
+    """Among whose requests the key counts, and as what: clients of different users share none."""
+    if isinstance(auth, UserToken):
+        return auth.key, f"{auth.session.public_id} {key}"
+    assert isinstance(auth, ApiKey)
+    return auth, key
 
 
 def begin(api_key: ApiKey, key: str, digest: str) -> tuple[IdempotentRequest, Response | None]:

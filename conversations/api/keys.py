@@ -1,16 +1,11 @@
-"""Who may do what: API keys, their scopes, and how often."""
+"""API keys: who asks by one."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.throttling import SimpleRateThrottle
 from rest_framework_api_key.models import AbstractAPIKey
 from rest_framework_api_key.permissions import KeyParser
 
@@ -40,27 +35,3 @@ class KeyAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
-
-
-class HasScope(BasePermission):
-    """The key has one of the scopes that the view names for the method."""
-
-    message = _("The API key's scopes do not allow this.")
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return isinstance(request.auth, ApiKey) and not view.scopes.isdisjoint(request.auth.scopes)
-
-
-class KeyThrottle(SimpleRateThrottle):
-    """So many requests a key, counted by each web process."""
-
-    scope = "key"
-
-    def get_rate(self) -> str:
-        rate: str = settings.API_RATE
-        return rate
-
-    def get_cache_key(self, request: Request, view: Any) -> str | None:
-        if not isinstance(request.auth, ApiKey):
-            return None
-        return self.cache_format % {"scope": self.scope, "ident": request.auth.prefix}

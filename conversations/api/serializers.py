@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from bots.models import Robot, Tier
+from conversations.api.user_tokens import DEFAULT_LIFETIME_S, LONGEST_LIFETIME_S
 from conversations.models import Conversation, Message, Session, Turn
 from conversations.sessions import OWN_IDS
 
@@ -47,6 +48,20 @@ class SessionRequest(serializers.Serializer[Any]):
         if Robot.objects.filter(account=found[0].account, user_id=attrs["user_id"]).exists():
             raise serializers.ValidationError({"user_id": [_("This is a robot.")]})
         return attrs
+
+
+class UserTokenRequest(serializers.Serializer[Any]):
+    lifetime_s = serializers.IntegerField(
+        min_value=60,
+        max_value=LONGEST_LIFETIME_S,
+        default=DEFAULT_LIFETIME_S,
+        help_text="For how many seconds the token is good.",
+    )
+
+
+class UserTokenOut(serializers.Serializer[Any]):
+    token = serializers.CharField()
+    expires_at = serializers.DateTimeField()
 
 
 class TextRequest(serializers.Serializer[Any]):
@@ -117,6 +132,19 @@ class MessageOut(serializers.ModelSerializer[Message]):
         return None if turn is None else {"amount": float(turn.cost), "currency": turn.currency}
 
 
+class ClientsMessageOut(MessageOut):
+    """A message as a user's client may see it: without what it took."""
+
+    def get_model(self, message: Message) -> None:
+        return None
+
+    def get_tokens(self, message: Message) -> None:
+        return None
+
+    def get_cost(self, message: Message) -> None:
+        return None
+
+
 def turn_behind(message: Message) -> Turn | None:
     """The turn that said a robot's message."""
     return message.turn if message.sender == Message.Sender.ROBOT else None
@@ -152,7 +180,7 @@ class LoginOut(serializers.Serializer[Any]):
     """What the vendor's client SDK needs to log the user in."""
 
     vendor = serializers.CharField()
-    app_id = serializers.JSONField(help_text="A number, or at Easemob the app key.")
+    app_id = serializers.JSONField(help_text="The app's id as its vendor writes it: a number or a text.")
     user_id = serializers.CharField()
     token = serializers.CharField()
     expires_at = serializers.DateTimeField()

@@ -1,7 +1,7 @@
 """A reply as server-sent events, ahead of Django: a stream must not hold one of its threads.
 
-A view that is asked for a stream answers as always and names the message in STREAM_HEADER; what leaves
-instead is the stream of the reply to it, read from the database as it grows there.
+A view that is asked for a stream answers as always and names in STREAM_HEADER the message and who reads
+(`app` or `client`); what leaves instead is the stream of the reply to it, read from the database as it grows.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from conversations.models import Conversation, Message, Turn
 
 STREAM_HEADER: Final = "X-Parley-Stream"
 WANTED: Final = STREAM_HEADER.lower().encode()
+CORS: Final = b"access-control-"
 LOOK_S: Final = 0.15  # between two looks; frames leave once a second
 KEEP_ALIVE_S: Final = 15.0
 LONGEST_S: Final = 600.0
@@ -49,23 +50,26 @@ class Snapshot:
 
 async def streamed(django: Any, scope: Scope, receive: Any, send: Any) -> None:
     """Pass on Django's answer, or the stream that it names."""
-    named: list[str] = []
+    headers: dict[bytes, bytes] = {}
 
     async def pass_on(event: Any) -> None:
         if event["type"] == "http.response.start":
-            named.extend(value.decode() for name, value in event["headers"] if name.lower() == WANTED)
-        if not named:
+            headers.update((name.lower(), value) for name, value in event["headers"])
+        if WANTED not in headers:
             await send(event)
 
     await django(scope, receive, pass_on)
-    if named:
-        await stream(named[0], receive, send)
+    if WANTED in headers:
+        await stream(headers, receive, send)
 
 
-async def stream(message_id: str, receive: Any, send: Any) -> None:
+async def stream(headers: dict[bytes, bytes], receive: Any, send: Any) -> None:
     """Send the events of the reply until it has ended, or the client hangs up."""
-    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-    sending = asyncio.create_task(_send_events(message_id, send))
+    # Without those of CORS, a page of another origin may not read what comes.
+    kept = [each for each in headers.items() if each[0] == b"vary" or each[0].startswith(CORS)]
+    message_id, reader = headers[WANTED].decode().split()
+    await send({"type": "http.response.start", "status": 200, "headers": HEADERS + kept})
+    sending = asyncio.create_task(_send_events(message_id, reader, send))
     hanging_up = asyncio.create_task(_wait_for_hang_up(receive))
     await asyncio.wait({sending, hanging_up}, return_when=asyncio.FIRST_COMPLETED)
     hanging_up.cancel()
@@ -76,8 +80,8 @@ async def stream(message_id: str, receive: Any, send: Any) -> None:
         sending.cancel()
 
 
-async def _send_events(message_id: str, send: Any) -> None:
-    async for line in _lines(message_id):
+async def _send_events(message_id: str, reader: str, send: Any) -> None:
+    async for line in _lines(message_id, reader):
         await send({"type": "http.response.body", "body": line, "more_body": True})
 
 
@@ -86,11 +90,12 @@ async def _wait_for_hang_up(receive: Any) -> None:
         pass
 
 
-async def _lines(message_id: str) -> AsyncIterator[bytes]:
+async def _lines(message_id: str, reader: str) -> AsyncIterator[bytes]:
     progress = Progress()
     ends_at, quiet_since = time.monotonic() + LONGEST_S, time.monotonic()
     while not progress.is_over:
-        for name, data in progress.events(await sync_to_async(look, thread_sensitive=False)(message_id)):
+        now = await sync_to_async(look, thread_sensitive=False)(message_id, reader)
+        for name, data in progress.events(now):
             yield b"event: %s\ndata: %s\n\n" % (name.encode(), as_json(data))
             quiet_since = time.monotonic()
         if time.monotonic() - quiet_since > KEEP_ALIVE_S:
@@ -149,11 +154,12 @@ def error(code: str, message: str) -> dict[str, Any]:
     return {"error": {"code": code, "message": message, "fields": {}}}
 
 
-def look(message_id: str) -> Snapshot:
+def look(message_id: str, reader: str) -> Snapshot:
     """How far the reply is now.  Two or three queries."""
-    from conversations.api.serializers import MessageOut
+    from conversations.api.serializers import ClientsMessageOut, MessageOut
     from conversations.api.views import messages_of
 
+    shape = ClientsMessageOut if reader == "client" else MessageOut
     try:
         question = Message.objects.select_related("conversation__robot", "turn").get(public_id=message_id)
         conversation, turn = question.conversation, question.turn
@@ -162,12 +168,12 @@ def look(message_id: str) -> Snapshot:
         has_ended = turn is not None and turn.ended_at is not None
         last = messages_of(conversation).get(pk=said[-1].pk) if said and has_ended else None
         return Snapshot(
-            question=MessageOut(question).data,
+            question=shape(question).data,
             turn=turn,
             owner=conversation.owner,
             robot_is_enabled=conversation.robot.enabled,
             said=[(message.pk, message.text) for message in said],
-            last=MessageOut(last).data if last else None,
+            last=shape(last).data if last else None,
         )
     finally:
         release_connection()

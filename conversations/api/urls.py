@@ -12,6 +12,7 @@ urlpatterns = [
     path("sessions", views.SessionsView.as_view(), name="sessions"),
     path(SESSION, views.SessionView.as_view(), name="session"),
     path(f"{SESSION}/token", views.TokenView.as_view(), name="session-token"),
+    path(f"{SESSION}/user_token", views.UserTokenView.as_view(), name="session-user-token"),
     path(f"{SESSION}/messages", views.SessionMessagesView.as_view(), name="session-messages"),
     path(f"{SESSION}/interrupt", views.InterruptView.as_view(), name="session-interrupt"),
     path(f"{SESSION}/rating", views.RatingView.as_view(), name="session-rating"),

@@ -24,11 +24,13 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from conversations import handoffs, operating, ownership, sessions, usage
-from conversations.api import serializers
+from conversations.api import serializers, user_tokens
 from conversations.api.errors import Conflict
 from conversations.api.idempotency import HEADER, once
-from conversations.api.keys import HasScope, KeyAuthentication, KeyThrottle
+from conversations.api.keys import KeyAuthentication
+from conversations.api.rights import ClientThrottle, KeyThrottle, MayCall
 from conversations.api.streaming import STREAM_HEADER
+from conversations.api.user_tokens import UserToken, UserTokenAuthentication
 from conversations.models import ApiKey, Conversation, Message, Session, Turn
 
 Scope = ApiKey.Scope
@@ -42,10 +44,11 @@ IDEMPOTENCY: Final = OpenApiParameter(
 class View(APIView):
     """What all addresses have in common."""
 
-    authentication_classes = (KeyAuthentication,)
-    permission_classes = (HasScope,)
-    throttle_classes = (KeyThrottle,)
+    authentication_classes = (UserTokenAuthentication, KeyAuthentication)
+    permission_classes = (MayCall,)
+    throttle_classes = (KeyThrottle, ClientThrottle)
     scopes: frozenset[str] = frozenset({Scope.SESSIONS})
+    is_for_clients = False  # whether a user token of the session in the address will do
 
     def read(self, serializer: type[BaseSerializer[Any]], data: Any) -> dict[str, Any]:
         """The request's data, checked."""
@@ -87,7 +90,13 @@ class SessionsView(View):
         return Response(opened(session), status=code)
 
 
-class SessionView(View):
+class ClientView(View):
+    """Of a session, and open to the client of its user."""
+
+    is_for_clients = True
+
+
+class SessionView(ClientView):
     @extend_schema(summary="A session", responses=serializers.SessionOut)
     def get(self, request: Request, public_id: str) -> Response:
         return Response(serializers.SessionOut(find_session(public_id)).data)
@@ -99,7 +108,7 @@ class SessionView(View):
         return Response(serializers.SessionOut(session).data)
 
 
-class TokenView(View):
+class TokenView(ClientView):
     @extend_schema(
         summary="A fresh token for the client SDK",
         request=None,
@@ -109,6 +118,23 @@ class TokenView(View):
     @once
     def post(self, request: Request, public_id: str) -> Response:
         return Response(opened(find_open_session(public_id)))
+
+
+class UserTokenView(View):
+    @extend_schema(
+        summary="A short-lived token with which the app's client calls this session, and nothing else",
+        request=serializers.UserTokenRequest,
+        responses={201: serializers.UserTokenOut},
+        parameters=[IDEMPOTENCY],
+    )
+    @once
+    def post(self, request: Request, public_id: str) -> Response:
+        session = find_open_session(public_id)
+        wanted = self.read(serializers.UserTokenRequest, request.data)
+        assert isinstance(request.auth, ApiKey)
+        token, expires_at = user_tokens.issue(session, request.auth, **wanted)
+        answer = serializers.UserTokenOut({"token": token, "expires_at": expires_at})
+        return Response(answer.data, status=status.HTTP_201_CREATED)
 
 
 class EventStream(BaseRenderer):
@@ -122,8 +148,17 @@ class EventStream(BaseRenderer):
         return rendered
 
 
-class SessionMessagesView(View):
+class SessionMessagesView(ClientView):
     renderer_classes = (JSONRenderer, EventStream)
+
+    @extend_schema(
+        summary="Messages of the session's conversation, the newest last within a page",
+        responses=serializers.MessageOut(many=True),
+        parameters=[OpenApiParameter("cursor", str), OpenApiParameter("limit", int)],
+    )
+    def get(self, request: Request, public_id: str) -> Response:
+        conversation = find_session(public_id).conversation
+        return page_of_messages(conversation, request, self, shape=shape_of_messages(request))
 
     @extend_schema(
         summary="Speak as the user",
@@ -139,13 +174,14 @@ class SessionMessagesView(View):
     def post(self, request: Request, public_id: str) -> Response:
         session = find_open_session(public_id)
         message = sessions.say(session, self.read(serializers.TextRequest, request.data)["text"])
-        response = Response(serializers.MessageOut(message).data, status=status.HTTP_202_ACCEPTED)
+        shape = shape_of_messages(request)
+        response = Response(shape(message).data, status=status.HTTP_202_ACCEPTED)
         if isinstance(request.accepted_renderer, EventStream):
-            response[STREAM_HEADER] = message.public_id
+            response[STREAM_HEADER] = f"{message.public_id} {'client' if is_client(request) else 'app'}"
         return response
 
 
-class InterruptView(View):
+class InterruptView(ClientView):
     @extend_schema(
         summary="Stop the running reply",
         request=None,
@@ -158,7 +194,7 @@ class InterruptView(View):
         return Response({"interrupted": ownership.interrupt(session.conversation)})
 
 
-class RatingView(View):
+class RatingView(ClientView):
     @extend_schema(
         summary="Say how content the user was",
         request=serializers.RatingRequest,
@@ -217,9 +253,7 @@ class MessagesView(View):
         parameters=[OpenApiParameter("cursor", str), OpenApiParameter("limit", int)],
     )
     def get(self, request: Request, public_id: str) -> Response:
-        pages = NewestLast()
-        page = pages.paginate_queryset(messages_of(find_conversation(public_id)), request, view=self)
-        return pages.get_paginated_response(serializers.MessageOut(page, many=True).data)
+        return page_of_messages(find_conversation(public_id), request, self, shape=serializers.MessageOut)
 
     @extend_schema(
         summary="Answer as the robot",
@@ -299,6 +333,23 @@ def key_name(request: Request) -> str:
     """By what name the API key's holder goes."""
     assert isinstance(request.auth, ApiKey)
     return request.auth.name
+
+
+def shape_of_messages(request: Request) -> type[serializers.MessageOut]:
+    """What models took is the app's business, not its clients'."""
+    return serializers.ClientsMessageOut if is_client(request) else serializers.MessageOut
+
+
+def is_client(request: Request) -> bool:
+    return isinstance(request.auth, UserToken)
+
+
+def page_of_messages(
+    conversation: Conversation, request: Request, view: View, *, shape: type[serializers.MessageOut]
+) -> Response:
+    pages = NewestLast()
+    page = pages.paginate_queryset(messages_of(conversation), request, view=view)
+    return pages.get_paginated_response(shape(page, many=True).data)
 
 
 def opened(session: Session) -> dict[str, Any]:

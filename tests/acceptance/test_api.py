@@ -76,6 +76,21 @@ def test_a_reply_streams_to_the_app_and_to_the_chat(
     assert shown.text == text
 
 
+def test_an_apps_client_speaks_by_its_user_token(parley: Parley, api: httpx.Client) -> None:
+    session, other = open_chat(api), open_chat(api)
+    token = api.post(f"/sessions/{session['id']}/user_token").json()["token"]
+
+    with parley.rest(token) as client:
+        done = speak(client, session, "Hello")[-1][1]["message"]
+        refused = client.get(f"/sessions/{other['id']}")
+        api.delete(f"/sessions/{session['id']}")
+        over = client.get(f"/sessions/{session['id']}")
+
+    assert "Hello" in done["text"]
+    assert (done["model"], done["cost"]) == (None, None)
+    assert (refused.status_code, over.status_code) == (403, 401)
+
+
 def test_a_reply_that_fails_ends_in_an_error(api: httpx.Client) -> None:
     events = speak(api, open_chat(api, "refusing"), "Anybody there?")
 

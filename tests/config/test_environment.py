@@ -63,6 +63,7 @@ def test_addresses_lose_the_slash_at_their_end(monkeypatch: pytest.MonkeyPatch) 
         ("seconds", "nan", "'nan' is not a number of seconds, 0 or more"),
         ("seconds", "inf", "'inf' is not a number of seconds, 0 or more"),
         ("zone", "Peking", "'Peking' is not a time zone such as Asia/Shanghai"),
+        ("origins", "https://a.com/b", "'https://a.com/b' is not an origin such as https://app.example.com"),
         ("addresses", "example.com", "'example.com' is not a web address such as https://example.com"),
     ],
 )
@@ -70,7 +71,7 @@ def test_a_wrong_value_names_the_variable(
     monkeypatch: pytest.MonkeyPatch, kind: str, value: str, reason: str
 ) -> None:
     monkeypatch.setenv("THE_NAME", value)
-    default = {} if kind == "addresses" else {"default": 1}
+    default = {} if kind in ("addresses", "origins") else {"default": 1}
 
     with pytest.raises(WrongValue) as caught:
         getattr(env, kind)("THE_NAME", **default)

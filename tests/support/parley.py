@@ -199,8 +199,11 @@ class Parley:
     def api(self, *scopes: str) -> httpx.Client:
         """The REST API to a new key."""
         wanted = (f"--scope={scope}" for scope in scopes)
-        key = self.run("create_api_key", "tests", *wanted).strip().splitlines()[-1]
-        headers = {"Authorization": f"Bearer {key}"}
+        return self.rest(self.run("create_api_key", "tests", *wanted).strip().splitlines()[-1])
+
+    def rest(self, token: str) -> httpx.Client:
+        """The REST API to whoever holds an API key or a user token."""
+        headers = {"Authorization": f"Bearer {token}"}
         return httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, trust_env=False, timeout=30)
 
     @cached_property
