@@ -19,13 +19,13 @@ from bots.models import LanguageModel, Rule
 from conversations import calls, capacity
 from conversations.errors import OverLimit
 from conversations.models import Message, ModelCall, Spend, Turn
+from conversations.outlets import Outlet
 from conversations.screening import Screening
-from conversations.speaking import Speaker
 
 log = structlog.get_logger(__name__)
 
 
-def choose(turn: Turn, speaker: Speaker, screening: Screening) -> routing.Decision:
+def choose(turn: Turn, outlet: Outlet, screening: Screening) -> routing.Decision:
     """The models for this turn, and why those."""
     rules = routing.rules_of(turn.conversation.robot.route)
     questions = turn.messages.filter(sender=Message.Sender.USER).order_by("happened_at", "order", "id")
@@ -33,14 +33,14 @@ def choose(turn: Turn, speaker: Speaker, screening: Screening) -> routing.Decisi
     text = "\n".join(text for _, text in asked)
     facts = routing.Facts(
         kinds=frozenset(kind for kind, _ in asked),
-        verdict=verdict_on(text, turn, rules, speaker, screening),
+        verdict=verdict_on(text, turn, rules, outlet, screening),
         tier=turn.tier.slug if turn.tier else "",
         spent=spent_today(turn) if routing.asks_for(rules, "max_spent") else Decimal(0),
     )
     return routing.decide(rules, facts)
 
 
-def verdict_on(text: str, turn: Turn, rules: list[Rule], speaker: Speaker, screening: Screening) -> Verdict:
+def verdict_on(text: str, turn: Turn, rules: list[Rule], outlet: Outlet, screening: Screening) -> Verdict:
     """By the route's classifier, where a rule needs to know and it can say; else by keywords."""
     known = intents.known()
     model = turn.conversation.robot.route.classifier
@@ -48,13 +48,13 @@ def verdict_on(text: str, turn: Turn, rules: list[Rule], speaker: Speaker, scree
     if model and model.enabled and is_needed and text.strip():
         try:
             prompt = screening.cover(judging.prompt_for(text, known))
-            return judging.read_verdict(ask(turn, model, prompt, speaker), known)
+            return judging.read_verdict(ask(turn, model, prompt, outlet), known)
         except (ModelError, OverLimit, ValueError) as error:
             log.warning("classifier failed", model=model.slug, error=str(error))
     return classify(text, known)
 
 
-def ask(turn: Turn, model: LanguageModel, prompt: Prompt, speaker: Speaker) -> str:
+def ask(turn: Turn, model: LanguageModel, prompt: Prompt, outlet: Outlet) -> str:
     """The classifier's whole answer.  A turn that is called off meanwhile does not wait for it.
 
     Raises ModelError, OverLimit, Superseded.
@@ -65,7 +65,7 @@ def ask(turn: Turn, model: LanguageModel, prompt: Prompt, speaker: Speaker) -> s
     stream = client_for(model.api).stream(judging.hurried(model.endpoint), prompt)
     with calls.recorded(turn, model, stream, ModelCall.Purpose.VERDICT) as call, health.watched(model):
         release_connection()
-        with closing(stream), speaker.speaking(on_failure=stream.cancel):
+        with closing(stream), outlet.speaking(on_failure=stream.cancel):
             return "".join(calls.metered(stream, call))
 
 

@@ -11,7 +11,6 @@ was complete is delivered without asking the model a second time.
 from __future__ import annotations
 
 import time
-from contextlib import closing
 from datetime import timedelta
 from typing import Final
 
@@ -20,19 +19,15 @@ from django.db import DatabaseError, models, transaction
 from django.db.models import Subquery
 from django.utils import timezone
 
-from bots import draining, health
-from bots.database import release_connection
-from bots.errors import ModelError, VendorError
-from bots.llms import client_for
-from bots.llms.base import Prompt
-from bots.llms.continuing import continued
-from bots.models import LanguageModel
-from conversations import calls, capacity, choosing, context, handoffs, summaries, users, wakeups
-from conversations.delivering import owned, pause, wait
+from bots import draining
+from bots.errors import VendorError
+from conversations import calls, handoffs, summaries, users, wakeups
+from conversations.delivering import pause
 from conversations.errors import NoModelAnswered, OverLimit, Superseded
 from conversations.models import Conversation, Handoff, Message, Turn
-from conversations.screening import Screening, Withheld, handoff_word, reason_of
+from conversations.screening import handoff_word, reason_of
 from conversations.speaking import Speaker
+from conversations.thinking import think
 from metrics.families import REPLY_SECONDS, TURN_WAIT_SECONDS, TURNS
 
 log = structlog.get_logger(__name__)
@@ -215,70 +210,6 @@ def give_answer(turn: Turn, speaker: Speaker) -> None:
         speaker.finish(reply)
         reason = reason_of(turn.screening)
         end(turn, Turn.State.BLOCKED if reason else Turn.State.DONE, reason)
-
-
-def think(turn: Turn, speaker: Speaker) -> str:
-    """The whole reply, stored; or what is said instead where the robot's policy blocks it.  Raises
-    NoModelAnswered, OverLimit."""
-    screening = Screening(turn)
-    try:
-        screening.check_question()
-        return ask(turn, speaker, screening)
-    except Withheld as withheld:
-        update(turn, reply=withheld.answer, screening=withheld.found)
-        return withheld.answer
-
-
-def ask(turn: Turn, speaker: Speaker, screening: Screening) -> str:
-    """The whole reply, stored.  Where a model fails another goes on.  Raises NoModelAnswered, OverLimit,
-    Withheld."""
-    shown = context.show(turn)
-    decision = choosing.choose(turn, speaker, screening)
-    persona_id = turn.conversation.robot.persona_version_id
-    update(turn, persona_id=persona_id, context=shown.plan, choice=decision.reasons)
-    choices = health.soonest_first(decision.models)
-    failures: list[ModelError] = []
-    for model in choices:
-        is_last = model == choices[-1]
-        try:
-            wait(turn, health.admit(model))
-            capacity.claim(turn, model, patience_s=model.first_token_s if is_last else 0)
-            return listen(turn, model, shown.prompt, speaker, screening)
-        except ModelError as error:
-            log.warning("model failed", model=model.slug, error=str(error))
-            failures.append(error)
-            speaker.drop_unseen()
-    raise NoModelAnswered(failures)
-
-
-def listen(turn: Turn, model: LanguageModel, prompt: Prompt, speaker: Speaker, screening: Screening) -> str:
-    """Let the speaker say what the model answers, as it comes, behind what others said; → the whole.
-    Raises ModelError, OverLimit, Withheld."""
-    said = speaker.said
-    shown = screening.cover(continued(prompt if model.takes_images else prompt.in_words(), said))
-    stream = client_for(model.api).stream(model.endpoint, shown)
-    with calls.recorded(turn, model, stream) as call, health.watched(model):
-        release_connection()
-        with closing(stream), speaker.speaking(on_failure=stream.cancel):
-            for piece in screening.through(calls.metered(stream, call), said):
-                speaker.say(piece)
-                stream.rest(speaker.leisure())
-    update(
-        turn,
-        reply=speaker.said,
-        screening=screening.found,
-        first_token_at=speaker.began_at,
-        finish_reason=call.finish_reason,
-    )
-    return speaker.said
-
-
-def update(turn: Turn, **changes: object) -> None:
-    """Change a turn that is still ours.  Raises Superseded."""
-    if not owned(turn).update(**changes):
-        raise Superseded
-    for name, value in changes.items():
-        setattr(turn, name, value)
 
 
 def end(turn: Turn, state: Turn.State, error: str = "") -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bots.llms.scripted import Scripted
 from bots.models import LanguageModel, Policy, Robot
-from conversations import ownership, turns
+from conversations import ownership, thinking, turns
 from conversations.models import Conversation, Message, Turn
 from conversations.speaking import Speaker
 from tests.conversations.conftest import Hear
@@ -129,7 +129,7 @@ def test_an_attempt_after_a_blocked_one_says_the_same(hear: Hear, cloud: Cloud, 
     conversation = hear("赌博")
     turn = turns.take(conversation.pk)
     assert turn is not None
-    turns.think(turn, Speaker(turn))
+    thinking.think(turn, Speaker(turn))
 
     turns.answer(conversation.pk)
 
