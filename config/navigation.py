@@ -47,6 +47,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 item(_("API keys"), "key", "conversations", "apikey"),
                 item(_("Jobs"), "pending_actions", "procrastinate", "procrastinatejob"),
                 item(_("Users"), "person", "auth", "user"),
+                item(_("Second factors"), "phonelink_lock", "logins", "secondfactor"),
+                item(_("Failed logins"), "lock_clock", "axes", "accessattempt"),
                 item(_("Groups"), "group", "auth", "group"),
             ],
         },

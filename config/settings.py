@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from corsheaders.defaults import default_headers
+from django.urls import reverse_lazy
 from django.utils.csp import CSP
+from django.utils.translation import gettext_lazy as _
 
 from config import database, environment, logs, secrets
 
@@ -62,9 +65,11 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "procrastinate.contrib.django",
+    "axes",
     "config",
     "metrics",
     "bots",
+    "logins",
     "conversations",
 ]
 MIDDLEWARE = [
@@ -79,6 +84,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
@@ -103,6 +109,19 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+# Ahead of the password: whoever has been wrong too often is not even asked.
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "logins.backends.PasswordAndCode"]
+LOGIN_PAUSE_S = 15 * 60
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(seconds=LOGIN_PAUSE_S)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "logins.lockout.client_address"
+AXES_LOCKOUT_CALLABLE = "logins.lockout.tell"
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # the pause ends, whoever goes on trying
+AXES_DISABLE_ACCESS_LOG = True  # nobody reads it
+AXES_ENABLE_ADMIN = False  # `logins.admin` shows them in the theme
+AXES_VERBOSE = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 USE_TZ = True
@@ -122,6 +141,7 @@ WHITENOISE_MAX_AGE = 3600
 IS_HTTPS = PUBLIC_URL.startswith("https://")
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_HTTPS else None
 SECURE_HSTS_SECONDS = 30 * 24 * 3600 if IS_HTTPS else 0
+SESSION_COOKIE_AGE = env.count("SESSION_HOURS", default=24 * 7) * 3600  # from the login on
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SILENCED_SYSTEM_CHECKS = [f"security.W{number}" for number in ("004", "005", "008", "012", "016", "021")]
 SECURE_CSP = {
@@ -177,5 +197,9 @@ UNFOLD = {
     "SITE_URL": None,
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "config.dashboard.add_figures",
+    "LOGIN": {"form": "logins.forms.AdminLogin"},
+    "ACCOUNT": {
+        "navigation": [{"title": _("Second factor"), "link": reverse_lazy("second-factor")}],
+    },
     "SIDEBAR": {"show_search": True, "navigation": "config.navigation.navigation"},
 }

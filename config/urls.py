@@ -7,12 +7,14 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+import logins.views
 from config import probes, scraping
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("console/", include("conversations.console.urls")),
+    path("account/second-factor/", logins.views.second_factor, name="second-factor"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include("conversations.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),

@@ -18,6 +18,7 @@ from conversations import announcing, handoffs, operating, ownership, seats
 from conversations.console import lists, rights
 from conversations.models import Conversation, Handoff, Message, Seat, Turn
 from conversations.seats import IsAway, NoRoom
+from logins.forms import ConsoleLogin
 
 PAGE_MESSAGES: Final = 50
 LONGEST_INSTRUCTION: Final = 1000  # characters: it is part of every prompt
@@ -28,6 +29,7 @@ type Page = Callable[..., HttpResponseBase]
 
 
 class Login(LoginView):
+    authentication_form = ConsoleLogin
     template_name = "console/login.html"
     next_page = "console:home"
     redirect_authenticated_user = False
