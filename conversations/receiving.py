@@ -20,7 +20,7 @@ from bots.events import Event, Ignored, Interrupted, MessageReceived, MessageSen
 from bots.models import Robot, VendorAccount
 from bots.text import clean_json
 from bots.vendors.base import IncomingCallback, Vendor
-from conversations import mentions, ownership, storing, tasks
+from conversations import mentions, ownership, storing
 from conversations.models import Callback, Conversation
 
 log = structlog.get_logger(__name__)
@@ -154,6 +154,6 @@ def _keep(callbacks: Sequence[Callback], events: Sequence[tuple[VendorAccount, E
     heard = [(account, event) for account, event in events if isinstance(event, MessageReceived)]
     echoes = [(account, event) for account, event in events if isinstance(event, MessageSent)]
     with transaction.atomic():
-        tasks.defer_answers(storing.store(callbacks, mentions.settle(heard)))
+        storing.store(callbacks, mentions.settle(heard))
         if echoes:
             storing.confirm(echoes)

@@ -7,7 +7,7 @@ worker may die anywhere, and to read a conversation twice changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import batched, chain, islice
 from typing import Any, Final
@@ -38,8 +38,6 @@ FAILURES_IN_A_ROW: Final = 3  # then the vendor is down, and the job waits
 GAP_SETTLED: Final = timedelta(seconds=90)  # longer than vendors repeat callbacks, which is a minute at most
 GAP_FRESH: Final = timedelta(minutes=2)  # each minute's look overlaps with the one before
 GIVE_UP_AFTER: Final = timedelta(days=1)  # vendors keep histories for some days only
-
-type DeferAnswers = Callable[[Iterable[int]], None]
 
 
 def window() -> timedelta:
@@ -108,7 +106,7 @@ def request_gaps(*, now: datetime) -> set[int]:
     return queue((pk, account_id, fresh[pk]) for pk, account_id in found)
 
 
-def reconcile(account_id: int, defer_answers: DeferAnswers) -> None:
+def reconcile(account_id: int) -> None:
     """Read all conversations of the account that are to be read.  Blocks.
 
     Raises VendorError when the vendor does not answer time and again; the requests stay.
@@ -117,7 +115,7 @@ def reconcile(account_id: int, defer_answers: DeferAnswers) -> None:
     while conversation := next_conversation(account_id):
         draining.stop_if_told()
         try:
-            reconcile_one(conversation, defer_answers)
+            reconcile_one(conversation)
         except VendorError as error:
             failures += 1
             if failures == FAILURES_IN_A_ROW:
@@ -133,7 +131,7 @@ def next_conversation(account_id: int) -> Conversation | None:
     return first.conversation if first else None
 
 
-def reconcile_one(conversation: Conversation, defer_answers: DeferAnswers) -> None:
+def reconcile_one(conversation: Conversation) -> None:
     """Raises VendorError where another try makes sense."""
     requests = list(conversation.reconciliations.all())
     rows = Reconciliation.objects.filter(pk__in=[request.pk for request in requests])
@@ -146,7 +144,7 @@ def reconcile_one(conversation: Conversation, defer_answers: DeferAnswers) -> No
         if not error.permanent:
             raise
     with transaction.atomic():
-        keep(conversation, said, defer_answers)
+        keep(conversation, said)
         rows.delete()
 
 
@@ -175,7 +173,7 @@ def read(conversation: Conversation, *, since: datetime) -> list[Said]:
     return list(chain.from_iterable(islice(pages, MOST_CALLS)))
 
 
-def keep(conversation: Conversation, said: Sequence[Said], defer_answers: DeferAnswers) -> None:
+def keep(conversation: Conversation, said: Sequence[Said]) -> None:
     """Store what is new in a history: what is due gets a turn, what is too late is recorded only."""
     account = conversation.robot.account
     answered_until = oldest_due(conversation, said)
@@ -184,7 +182,7 @@ def keep(conversation: Conversation, said: Sequence[Said], defer_answers: DeferA
     late = [each for each in missed if each[1].happened_at < answered_until]
     if missed:
         log.info("missed messages found", conversation=conversation.public_id, due=len(due), late=len(late))
-        defer_answers(storing.store([], mentions.settle(due), mentions.settle(late)))
+        storing.store([], mentions.settle(due), mentions.settle(late))
     if sent := [(account, event) for event in said if isinstance(event, MessageSent)]:
         storing.confirm(sent)
 

@@ -1,4 +1,4 @@
-"""What callbacks say, stored by one statement.
+"""What callbacks say, stored with the jobs that answer it by one statement.
 
 Statement by statement and object by object the same takes three times as long: a batch is not large, and
 the ORM's share of each statement is.  What comes in travels as two JSON documents; the models' defaults
@@ -24,6 +24,11 @@ from conversations.models import Callback, Conversation, Message, Turn
 # PostgreSQL checks foreign keys by plans that it keeps as long as the connection lives.  One from a time
 # when the table of jobs was all but empty would read it from end to end for each job of a later burst.
 NO_TABLE_SCANS: Final = "SET LOCAL enable_seqscan = off"
+
+# The job that answers a conversation (`tasks.answer`).  One of a conversation runs at a time.
+ANSWER_TASK: Final = "conversations.answer"
+ANSWER_QUEUE: Final = "default"
+LOCK_PREFIX: Final = "conversation:"
 
 # As `new_public_id` makes them, with 90 random bits: a message may become a row for each of several robots.
 NEW_PUBLIC_ID: Final = "left(translate(encode(uuid_send(gen_random_uuid()), 'base64'), '+/', '-_'), 16)"
@@ -82,11 +87,17 @@ WITH stored AS (
     JOIN said ON said.conversation_id = place.id AND NOT said.is_overheard AND said.state = 'received'
     JOIN bots_robot AS robot ON robot.id = place.robot_id AND robot.enabled
     WHERE place.owner = 'robot'
+), turn AS (
+    {insert_turns}
+    FROM owing
+    ON CONFLICT DO NOTHING  -- one waits already
+    RETURNING conversation_id
 )
-{insert_turns}
-FROM owing
-ON CONFLICT DO NOTHING  -- one waits already
-RETURNING conversation_id
+SELECT procrastinate_defer_jobs_v1(array_agg(ROW(
+    %(queue)s, %(task)s, 0, %(lock)s || conversation_id, NULL,
+    json_build_object('conversation_id', conversation_id), NULL
+)::procrastinate_job_to_defer_v1))
+FROM turn HAVING count(*) > 0
 """
 
 
@@ -128,23 +139,27 @@ WHERE message.id = told.id AND (told.is_whole OR message.vendor_message_id IS NU
 type Heard = Sequence[tuple[VendorAccount, MessageReceived]]
 
 
-def store(callbacks: Sequence[Callback], heard: Heard, late: Heard = ()) -> list[int]:
+def store(callbacks: Sequence[Callback], heard: Heard, late: Heard = ()) -> None:
     """Store unsaved callbacks, and put messages into their conversations, those that come too late without
-    a turn; → those conversations in which a turn was queued for it and needs a job.  For use inside a
-    transaction."""
+    a turn; a job is queued for each turn.  For use inside a transaction.
+
+    All is sent at once, the start of the transaction too: each round trip takes as long as a callback.
+    """
     events = [
         _event(account, event, state)
         for messages, state in ((heard, Message.State.RECEIVED), (late, Message.State.RECORDED))
         for account, event in messages
     ]
-    documents = {
+    parameters = {
         "callbacks": as_json([_row(callback) for callback in callbacks]),
         "events": as_json(events),
+        "task": ANSWER_TASK,
+        "queue": ANSWER_QUEUE,
+        "lock": LOCK_PREFIX,
     }
-    with connection.cursor() as cursor:
+    with connection.wrap_database_errors, connection.cursor() as cursor, connection.connection.pipeline():
         cursor.execute(NO_TABLE_SCANS)
-        cursor.execute(_statement(), documents)
-        return [conversation_id for (conversation_id,) in cursor.fetchall()]
+        cursor.execute(_statement(), parameters)
 
 
 def confirm(echoes: Sequence[tuple[VendorAccount, MessageSent]]) -> int:

@@ -17,13 +17,13 @@ from bots.retries import RetryByError
 from conversations import calls, reconciling, relaying, retention, summaries, turns
 from conversations.api import idempotency
 from conversations.models import Message, Reconciliation, Turn
+from conversations.storing import ANSWER_TASK, LOCK_PREFIX
 
-LOCK_PREFIX: Final = "conversation:"
 RECONCILING_LOCK_PREFIX: Final = "reconcile:"
 STRANDED_AFTER: Final = timedelta(minutes=1)  # the job of a waiting turn has started long before
 
 
-@app.task(name="conversations.answer", retry=RetryByError(patience_s=2 * turns.DELIVERY_AGE.total_seconds()))
+@app.task(name=ANSWER_TASK, retry=RetryByError(patience_s=2 * turns.DELIVERY_AGE.total_seconds()))
 def answer(conversation_id: int) -> None:
     turns.answer(conversation_id)
 
@@ -71,7 +71,7 @@ def rescue_turns(timestamp: int) -> None:
 
 @app.task(name="conversations.reconcile", retry=RetryByError())
 def reconcile(account_id: int) -> None:
-    reconciling.reconcile(account_id, defer_answers)
+    reconciling.reconcile(account_id)
 
 
 @app.task(name="conversations.reconcile_active", retry=RetryByError())

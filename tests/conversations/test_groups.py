@@ -299,9 +299,9 @@ def test_text_costs_one_query_for_a_batch(
         for mentions in (["ada"], None)
     )
 
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         hear(*told)
-    with django_assert_num_queries(5):  # one more, and no job as a turn waits already
+    with django_assert_num_queries(5):  # one more
         hear(*untold)
 
 

@@ -5,10 +5,11 @@ from threading import Barrier, Thread
 
 import pytest
 from django.db import connection, transaction
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from bots.events import Address, Content, Image, MessageReceived, Text
 from bots.models import Robot
-from conversations import receiving, storing
+from conversations import receiving, storing, tasks
 from conversations.models import Callback, Conversation, Message, Turn
 from tests.support.standin import callback_body, incoming
 
@@ -29,9 +30,9 @@ def said(content: Content, *, id_: str = "1") -> MessageReceived:
     )
 
 
-def store(robot: Robot, *heard: MessageReceived) -> list[int]:
+def store(robot: Robot, *heard: MessageReceived) -> None:
     with transaction.atomic():
-        return storing.store([], [(robot.account, event) for event in heard])
+        storing.store([], [(robot.account, event) for event in heard])
 
 
 @pytest.mark.django_db
@@ -55,8 +56,9 @@ def test_content_besides_text_is_kept(robot: Robot) -> None:
 
 @pytest.mark.django_db
 def test_rows_are_those_that_the_models_would_have_made(robot: Robot) -> None:
-    (conversation_id,) = store(robot, said(Text(text="hello")))
+    store(robot, said(Text(text="hello")))
 
+    conversation_id = Conversation.objects.get().pk
     made = (
         Conversation(robot=robot, peer_id="alice"),
         Message(conversation_id=conversation_id, sender="user", sender_id="alice", order=7),
@@ -72,12 +74,26 @@ def test_rows_are_those_that_the_models_would_have_made(robot: Robot) -> None:
 
 @pytest.mark.django_db
 def test_turn_is_queued_once_until_it_is_taken(robot: Robot) -> None:
-    first = store(robot, said(Text(text="one"), id_="1"), said(Text(text="two"), id_="2"))
-    while_it_waits = store(robot, said(Text(text="three"), id_="3"))
-    Turn.objects.update(state=Turn.State.THINKING)
-    while_it_runs = store(robot, said(Text(text="four"), id_="4"))
+    def jobs_after(*heard: MessageReceived) -> int:
+        store(robot, *heard)
+        return ProcrastinateJob.objects.count()
 
-    assert (len(first), while_it_waits, while_it_runs) == (1, [], first)
+    assert jobs_after(said(Text(text="one"), id_="1"), said(Text(text="two"), id_="2")) == 1
+    assert jobs_after(said(Text(text="three"), id_="3")) == 1
+    Turn.objects.update(state=Turn.State.THINKING)
+    assert jobs_after(said(Text(text="four"), id_="4")) == 2
+
+
+@pytest.mark.django_db
+def test_job_is_the_one_that_the_task_would_have_deferred(robot: Robot) -> None:
+    store(robot, said(Text(text="hello")))
+    tasks.defer_answers([Conversation.objects.get().pk])
+
+    jobs = ProcrastinateJob.objects.order_by("id")
+    ours, theirs = jobs.values(
+        "queue_name", "task_name", "priority", "lock", "queueing_lock", "args", "status", "scheduled_at"
+    )
+    assert ours == theirs
 
 
 @pytest.mark.django_db(transaction=True)
