@@ -42,6 +42,13 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": _("Voice"),
+            "items": [
+                item(_("Agent templates"), "record_voice_over", "agents", "agenttemplate"),
+                item(_("Calls"), "call", "agents", "call"),
+            ],
+        },
+        {
             "title": _("System"),
             "items": [
                 item(_("API keys"), "key", "conversations", "apikey"),

@@ -71,6 +71,7 @@ INSTALLED_APPS = [
     "bots",
     "logins",
     "conversations",
+    "agents",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

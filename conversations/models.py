@@ -608,8 +608,10 @@ class Session(models.Model):
 
     class Kind(models.TextChoices):
         CHAT = "chat", _("chat")
+        VOICE = "voice", _("voice call")
 
     class State(models.TextChoices):
+        QUEUED = "queued", _("waiting for a place")
         OPEN = "open", _("open")
         ENDED = "ended", _("ended")
 

@@ -16,9 +16,8 @@ from django.utils.translation import gettext as _
 
 from bots.configuration import files
 from bots.configuration.problems import ConfigurationInvalid, Problem, flatten, join
-from bots.configuration.schema import CONSEQUENCE, NOT_YET, NOT_YET_SECTIONS, SECTIONS, UNKNOWN, ObjectSection
+from bots.configuration.schema import CONSEQUENCE, SECTIONS, UNKNOWN, ObjectSection
 from bots.crypto import MASK
-from bots.models import Intent, LanguageModel, Policy, Robot, Route, Tier, VendorAccount
 
 CREATED, UNCHANGED = "created", "unchanged"
 GENERAL_ERRORS: Final = (NON_FIELD_ERRORS, "non_field_errors")  # as Django and as DRF call them
@@ -109,7 +108,7 @@ def items_of(document: files.Document, run: Run) -> Iterator[Item]:
         return
     for key, objects in content.items():
         if key not in SECTIONS:
-            run.note(document.name, key, str(NOT_YET if key in NOT_YET_SECTIONS else UNKNOWN))
+            run.note(document.name, key, str(UNKNOWN))
         elif objects is not None and not isinstance(objects, list):
             run.note(document.name, key, _("must be a list"))
         else:
@@ -124,13 +123,14 @@ def apply_item(item: Item, run: Run) -> Outcome | None:
         return None
     stored = find(item)
     before = dict(flatten(item.section(stored).data)) if stored else None
+    secrets = item.section(stored).secrets(stored) if stored else []
     section = item.section(stored, data=item.data, context={"broken": run.broken})
     if not section.is_valid():
         run.broken.add((model, item.identity[0]))
         for path, reason in reasons(section.errors, item.path):
             run.note(item.file, path, reason)
         return None
-    deed = describe_change(before, section)
+    deed = describe_change(before, section, secrets)
     if deed != UNCHANGED:
         section.store()
     return Outcome(f"{section.noun} {'/'.join(item.identity)}", deed)
@@ -165,12 +165,14 @@ def reasons(errors: Any, path: str) -> Iterator[tuple[str, str]]:
             yield path, str(error)
 
 
-def describe_change(before: Mapping[str, Any] | None, section: ObjectSection) -> str:
+def describe_change(
+    before: Mapping[str, Any] | None, section: ObjectSection, secrets_before: Sequence[str]
+) -> str:
     """`created`, `unchanged`, or `changed` with the values that are other than before."""
     if before is None:
         return CREATED
     after = dict(flatten(section.to_representation(section.draft)))
-    secrets = section.secrets(section.draft)
+    secrets = {*secrets_before, *section.secrets(section.draft)}
     changes = [
         f"{path}: {MASK}" if path in secrets else f"{path}: {show(before, path)} → {show(after, path)}"
         for path in {**after, **before}
@@ -191,27 +193,15 @@ def disable_unnamed(run: Run) -> Iterator[Outcome]:
     for section in SECTIONS.values():
         model = section.model
         for stored in model._default_manager.all():
-            identity = identity_of(stored)
+            identity = section.identity_of(stored)
             if (model, identity) not in run.named and getattr(stored, "enabled", True):
-                yield Outcome(f"{section.noun} {'/'.join(identity)}", disable(stored))
+                yield Outcome(f"{section.noun} {'/'.join(identity)}", disable(stored, section.noun))
 
 
-def identity_of(stored: Model) -> tuple[str, ...]:
-    match stored:
-        case Robot():
-            return stored.account.slug, stored.user_id
-        case VendorAccount() | LanguageModel() | Route() | Policy() | Tier() | Intent():
-            return (stored.slug,)
-    raise TypeError(type(stored))
-
-
-def disable(stored: Model) -> str:
-    match stored:
-        case Route() | Policy() | Tier():
-            return f"left as it is: a {stored._meta.model_name} cannot be disabled"
-        case Intent():
-            return "left as it is: an intent cannot be disabled"
-        case VendorAccount() | LanguageModel() | Robot():
-            stored.enabled = False
-            stored.save(update_fields=["enabled"])
+def disable(stored: Any, noun: str) -> str:
+    if not hasattr(stored, "enabled"):
+        article = "an" if noun[0] in "aeiou" else "a"
+        return f"left as it is: {article} {noun} cannot be disabled"
+    stored.enabled = False
+    stored.save(update_fields=["enabled"])
     return "disabled"

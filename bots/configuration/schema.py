@@ -7,7 +7,7 @@ value valid is said by the models.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any, ClassVar, Final
 
@@ -36,12 +36,9 @@ from bots.safety.findings import SIDES, Side
 from bots.safety.patterns import problem_with_pattern
 from bots.safety.words import problem_with_word
 from bots.validation import check_condition
-from bots.vendors import vendor_class
+from bots.vendors import VENDORS, vendor_class
 from bots.vendors.config import is_secret
 
-# The format has these already; the first release that can act on them will take them.
-NOT_YET_SECTIONS: Final = {"agent_templates"}
-NOT_YET: Final = _("not supported yet")
 UNKNOWN: Final = _("unknown key")
 CONSEQUENCE: Final = "consequence"  # code of an error that goes away with another one
 
@@ -104,15 +101,12 @@ class Section(serializers.ModelSerializer[Any]):
         models.DecimalField: Amount,
         models.PositiveBigIntegerField: serializers.IntegerField,
     }
-    not_yet: ClassVar[Set[str]] = frozenset()  # keys of the format that this version cannot act on
 
     def to_internal_value(self, data: Any) -> Any:
         self.understood: dict[str, Any] = {}  # what is right, even where something else is wrong
         if not isinstance(data, Mapping):
             raise ValidationError({NON_FIELD_ERRORS: [_("must be a mapping")]})
-        problems: dict[str, Any] = {
-            key: [NOT_YET if key in self.not_yet else UNKNOWN] for key in data if key not in self.fields
-        }
+        problems: dict[str, Any] = {key: [UNKNOWN] for key in data if key not in self.fields}
         for name, field in self.fields.items():
             try:
                 value = field.run_validation(field.get_value(data))
@@ -144,6 +138,11 @@ class ObjectSection(Section):
     def identify(cls, data: Mapping[str, Any]) -> dict[str, str]:
         """Which object this is, as a filter."""
         return {"slug": str(data.get("slug", ""))}
+
+    @classmethod
+    def identity_of(cls, stored: Any) -> tuple[str, ...]:
+        """The values of `identify`, of a stored object."""
+        return (stored.slug,)
 
     def to_internal_value(self, data: Any) -> Any:
         problems: dict[str, Any] = {}
@@ -219,7 +218,7 @@ class AccountSection(ObjectSection):
         save_account(self.draft)
 
     def secrets(self, instance: VendorAccount) -> list[str]:
-        specs = fields(vendor_class(instance.vendor).Config)
+        specs = fields(vendor_class(instance.vendor).Config) if instance.vendor in VENDORS else ()
         return [f"config.{spec.name}" for spec in specs if is_secret(spec)]
 
 
@@ -506,11 +505,16 @@ class RobotSection(ObjectSection):
     def identify(cls, data: Mapping[str, Any]) -> dict[str, str]:
         return {"account__slug": str(data.get("account", "")), "user_id": str(data.get("user_id", ""))}
 
+    @classmethod
+    def identity_of(cls, stored: Any) -> tuple[str, ...]:
+        return stored.account.slug, stored.user_id
+
     def store(self) -> None:
         save_robot(self.draft)
 
 
-SECTIONS: Final[dict[str, type[ObjectSection]]] = {  # in the order in which one refers to another
+# In the order in which one refers to another.  Higher apps add theirs when they are loaded.
+SECTIONS: Final[dict[str, type[ObjectSection]]] = {
     "accounts": AccountSection,
     "models": ModelSection,
     "policies": PolicySection,

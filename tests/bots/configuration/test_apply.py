@@ -403,7 +403,6 @@ words: []
         ("policies: [{slug: p, input: {moderation: {url: 'https://x', secret: s, piece_chars: 100}}}]",
          "policies[0].input.moderation.piece_chars: unknown key"),
         ("policies: [{slug: p, output: {max_chars: 5}}]", "policies[0].output.max_chars: unknown key"),
-        ("agent_templates: []", "agent_templates: not supported yet"),
         ("accounts: [{slug: z, vendor: other}]", "accounts[0].vendor: must be one of: paper"),
         ("models: [{slug: m, model: m, api: other}]",
          "models[0].api: must be one of: anthropic, openai, scripted"),
@@ -421,22 +420,16 @@ words: []
         ("tiers: [{slug: t, weekly_tokens: 1}]", "tiers[0].weekly_tokens: unknown key"),
         ("models: {}", "models: must be a list"),
         ("models: [fast]", "models[0]: must be a mapping"),
-        ("[models]",
-         "must be a mapping with keys from: accounts, models, policies, tiers, intents, routes, robots"),
+        (
+            "[models]",
+            "must be a mapping with keys from: accounts, models, policies, tiers, intents, routes, robots, agent_templates",  # noqa: E501
+        ),
         ("models: [{slug: fast, api: scripted, model: ${NONE}}]",
          "models[0].model: the environment variable NONE is not set"),
     ],
 )  # fmt: skip
 def test_one_error_is_told_once_with_its_place(errors: Errors, text: str, error: str) -> None:
     assert errors(text) == [f"parley.yaml: {error}"]
-
-
-def test_keys_to_come_are_told_apart_from_unknown_ones(errors: Errors) -> None:
-    told = errors("agent_templates: []\nagent_template: []")
-    assert told == [
-        "parley.yaml: agent_templates: not supported yet",
-        "parley.yaml: agent_template: unknown key",
-    ]
 
 
 def test_an_object_named_twice_is_an_error(errors: Errors) -> None:

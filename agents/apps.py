@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class AgentsConfig(AppConfig):
+    name = "agents"
+    verbose_name = _("Voice")
+
+    def ready(self) -> None:
+        from agents.configuration import AgentTemplateSection
+        from bots.configuration.schema import SECTIONS
+
+        SECTIONS["agent_templates"] = AgentTemplateSection
