@@ -216,9 +216,11 @@ class Desk:
     async def events(self, request: Request) -> Response:
         """A conversation, live: `snapshot`, then `message`, `call`, `callback`, `violation`, `robots`."""
         app_id, members = self._conversation(request)
-        messages = [message.to_json() for message in self.world.conversation(app_id, members)]
-        wire = self.world.journal.about(app_id, members)
-        snapshot = {"messages": messages, "wire": wire}
+
+        def snapshot() -> JSONDict:
+            messages = [message.to_json() for message in self.world.conversation(app_id, members)]
+            return {"messages": messages, "wire": self.world.journal.about(app_id, members)}
+
         return event_stream(self.world.hub, app=app_id, members=members, snapshot=snapshot)
 
     def _conversation(self, request: Request) -> tuple[str, frozenset[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from starlette.responses import StreamingResponse
@@ -14,12 +14,13 @@ from sandbox.world import Hub, JSONDict, Pair
 KEEP_ALIVE_S = 15.0
 
 
-def event_stream(hub: Hub, *, app: str, members: Pair, snapshot: JSONDict) -> StreamingResponse:
+def event_stream(hub: Hub, *, app: str, members: Pair, snapshot: Callable[[], JSONDict]) -> StreamingResponse:
     """`snapshot` first, then everything of this app that concerns these two, or nobody in particular."""
 
     async def lines() -> AsyncIterator[bytes]:
         with hub.listening() as queue:
-            yield _line("snapshot", snapshot)
+            # Taken here: what happens between a snapshot and the first listening would never be told.
+            yield _line("snapshot", snapshot())
             while True:
                 try:
                     event = await asyncio.wait_for(queue.get(), KEEP_ALIVE_S)

@@ -122,7 +122,7 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed:
         parleys = (each for each in item.funcargs.values() if isinstance(each, Parley))
-        for parley in parleys:
+        for parley in (each for each in parleys if each.has_served):
             lines = parley.server.output.splitlines()[-LOG_LINES:]
             report.sections.append(("Parley's log", "\n".join(lines)))
     return report

@@ -119,6 +119,10 @@ class Parley:
         self.serve(workers=workers, **environment)
         self.until_registered(*names)
 
+    @property
+    def has_served(self) -> bool:
+        return "server" in vars(self)
+
     def until_registered(self, *robots: str) -> None:
         """Until the cloud knows them."""
         for name in robots:
@@ -239,11 +243,14 @@ class Parley:
         """Our callbacks as the cloud remembers them."""
         return self.sandbox.callbacks(app=self.app.id)
 
-    def until_acknowledged(self, user: User) -> None:
-        """Until we have acknowledged a callback about that user."""
+    def until_acknowledged(self, user: User, key: str = "") -> None:
+        """Until we have acknowledged a callback about that user; or about the user's message of that key."""
         eventually(
             lambda: any(
-                each["status"] == 200 and each["body"]["From_Account"] == user.id for each in self.callbacks()
+                each["status"] == 200
+                and each["body"]["From_Account"] == user.id
+                and key in ("", each["body"]["MsgKey"])
+                for each in self.callbacks()
             )
         )
 
