@@ -15,9 +15,11 @@ import psycopg
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.test import TransactionTestCase
 from psycopg import sql
 from pytest_django import Settings
 
+from tests.support.emptying import empty_database
 from tests.support.processes import Installation, new_database
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 MEMORY = SHARED_MEMORY if SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free > 2**30 else None
 TEST_DATABASE = "test_parley_{pid}"
 CLEANING = 1  # an advisory lock: of several processes that start at once, one drops a database
+NEEDLESS = ("fsync", "synchronous_commit", "full_page_writes")  # where data need not outlive a power cut
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER_FLAGS = (
     "--headless",
@@ -39,6 +42,8 @@ BROWSER_FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+TransactionTestCase._fixture_teardown = lambda self: empty_database()  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +62,10 @@ def django_db_modify_db_settings() -> None:
     parameters = {**connection.get_connection_params(), "dbname": "postgres", "autocommit": True}
     with psycopg.connect(**parameters) as server:
         server.execute("SELECT pg_advisory_lock(%s)", [CLEANING])  # until the connection is closed
+        if "DISPOSABLE_DATABASES" in os.environ:
+            for name in NEEDLESS:
+                server.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(name)))
+            server.execute("SELECT pg_reload_conf()")
         for (name,) in server.execute("SELECT datname FROM pg_database").fetchall():
             leftover = re.match(TEST_DATABASE.format(pid=r"(\d+)(?:_|$)"), name)
             if leftover and not psutil.pid_exists(int(leftover[1])):
