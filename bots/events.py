@@ -64,7 +64,8 @@ class Custom:
 
 
 type Content = Text | Image | Voice | File | Custom
-CONTENT_KINDS = tuple(content.kind for content in (Text, Image, Voice, File, Custom))
+IN_CALL = "call"  # the kind of what is said in a voice call
+CONTENT_KINDS = (*(content.kind for content in (Text, Image, Voice, File, Custom)), IN_CALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,7 @@ KIND_LABELS: Final = {
     "voice": _("voice"),
     "file": _("file"),
     "custom": _("custom"),
+    "call": _("said in a call"),
 }
 
 

@@ -1,7 +1,8 @@
 """The front door: everything that reaches Parley's one port is sorted here.
 
-Callbacks go to an async handler, ahead of Django; all else to Django's WSGI application on threads,
-which serves twice what Django's ASGI handler does and cannot use up the database's connections.
+Callbacks, and what calls' agents ask, go to async handlers, ahead of Django; all else to Django's WSGI
+application on threads, which serves twice what Django's ASGI handler does and cannot use up the database's
+connections.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # Loads Django, which the handlers need when they are imported.
 django_application: Any = get_wsgi_application()
 
+from agents.front import brain_app  # noqa: E402
 from conversations.api import streaming  # noqa: E402
 from conversations.console.routing import websockets  # noqa: E402
 from conversations.front import callbacks_app  # noqa: E402
 from conversations.outages import Heart  # noqa: E402
+from conversations.wakeups import Listener  # noqa: E402
 from metrics.keeping import KeepingThread  # noqa: E402
 
 # Requests spend most of their time waiting for the database: two threads for each of its connections
@@ -64,6 +67,7 @@ async def to_django(scope: Scope, receive: Any, send: Any) -> None:
 
 
 ROUTES: Final = {
+    "/brain/": brain_app,
     "/callbacks/": callbacks_app,
     "/api/v1/": api,
 }
@@ -76,15 +80,15 @@ async def answer_in_words(send: Any, status: int, words: bytes) -> None:
 
 
 async def live(receive: Any, send: Any) -> None:
-    heart, metrics = Heart(), KeepingThread()
+    companions = Heart(), KeepingThread(), Listener()
     while True:
         event = await receive()
         if event["type"] == "lifespan.startup":
             gc.freeze()  # what was imported stays: looking through it would hold up callbacks
-            heart.start()
-            metrics.start()
+            for companion in companions:
+                companion.start()
         await send({"type": f"{event['type']}.complete"})
         if event["type"] == "lifespan.shutdown":
-            heart.stop()
-            metrics.stop()
+            for companion in companions:
+                companion.stop()
             return

@@ -24,7 +24,15 @@ from bots.llms.base import ChatMessage, Prompt
 from bots.llms.tokens import estimate_tokens
 from bots.models import Robot
 from conversations.models import Conversation, Fold, Message, Turn
-from conversations.wording import IN_GROUP, INSTRUCTED, as_chat, speech_in, with_images, with_summary
+from conversations.wording import (
+    IN_GROUP,
+    INSTRUCTED,
+    as_chat,
+    speech_in,
+    with_images,
+    with_summary,
+    with_whisper,
+)
 
 MOST_READ: Final = 1000  # messages: of more, said before anything was folded, the oldest are forgotten
 
@@ -102,7 +110,7 @@ def show(turn: Turn) -> Shown:
     system = [ChatMessage(role="system", content=about)] if about else []
     said = [line.message for line in (*memory.lines, *questions)]
     chat = with_summary(as_chat(said, speech_in(conversation)), memory.summary)
-    chat = with_images(chat, [line.message for line in questions])
+    chat = with_whisper(with_images(chat, [line.message for line in questions]), turn.whisper)
     return Shown(
         prompt=Prompt(messages=(*system, *chat), user=conversation.public_id),
         plan={

@@ -56,7 +56,7 @@ async def _answer(scope: Scope, receive: Any) -> Answer:
     if scope["method"] != "POST":
         return failure(405, "callbacks are POST requests")
     try:
-        body = await _read_body(receive)
+        body = await read_body(receive)
     except BodyTooLarge:
         return failure(413, f"the body is over {MAX_BODY_BYTES} bytes")
     incoming = IncomingCallback(
@@ -82,7 +82,8 @@ async def _answer_of_inbox(account: str, incoming: IncomingCallback) -> Answer:
     return await answer
 
 
-async def _read_body(receive: Any) -> bytes:
+async def read_body(receive: Any) -> bytes:
+    """A request's body.  Raises BodyTooLarge, Disconnected."""
     chunks: list[bytes] = []
     size = 0
     while True:

@@ -275,6 +275,9 @@ class Turn(models.Model):
     model = models.ForeignKey(
         LanguageModel, models.PROTECT, null=True, related_name="turns", verbose_name=_("model")
     )
+    is_spoken = models.BooleanField(
+        _("in a call"), default=False, help_text=_("The user asked aloud, and hears the answer.")
+    )
     tier = models.ForeignKey(
         Tier, models.SET_NULL, null=True, related_name="turns", verbose_name=_("tier"),
         help_text=_("The user's when the turn began."),
@@ -283,6 +286,9 @@ class Turn(models.Model):
         PersonaVersion, models.SET_NULL, null=True, related_name="+", verbose_name=_("persona"),
         help_text=_("What the model was told that the robot is."),
     )  # fmt: skip
+    whisper = models.TextField(
+        _("whispered"), blank=True, help_text=_("What an operator told the robot to do in a call, unheard.")
+    )
     # Which rule named the models, and by what: see `Decision.reasons` in `bots.routing`.
     choice = models.JSONField(_("choice of models"), null=True)
     # How much of what it was shown, and what was left out: the plan of `conversations.context`.
@@ -316,7 +322,8 @@ class Turn(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["conversation"],
-                condition=Q(state__in=["thinking", "speaking"]),
+                # What is asked in a call does not wait for the chat.
+                condition=Q(state__in=["thinking", "speaking"], is_spoken=False),
                 name="one_running_turn",
             ),
         ]
@@ -498,10 +505,11 @@ class Message(models.Model):
         VOICE = "voice", _("voice")
         FILE = "file", _("file")
         CUSTOM = "custom", _("custom")
+        CALL = "call", _("said in a call")
 
     class State(models.TextChoices):
         RECEIVED = "received", _("received")
-        RECORDED = "recorded", _("recorded only")  # found too late to be answered
+        RECORDED = "recorded", _("recorded only")  # found too late, or answered elsewhere: in a call
         SENDING = "sending", _("sending")  # stored; the vendor may or may not have it
         STREAMING = "streaming", _("streaming")  # the vendor has its first frame
         FINISHING = "finishing", _("finishing")  # stored whole; the vendor may or may not have its last frame
@@ -565,6 +573,10 @@ class Message(models.Model):
                 condition=Q(state__in=["sending", "finishing", "failed"]),
                 name="message_unconfirmed",
             ),
+            # What the vendor may write into the chat besides.
+            models.Index(
+                fields=["conversation"], condition=Q(kind="call", sender="user"), name="message_said_in_call"
+            ),
             # What a turn has still to claim.
             models.Index(
                 fields=["conversation"],
@@ -582,10 +594,12 @@ class Message(models.Model):
         then its reply.  Sort by this.
 
         Vendors tell the time in seconds, so by their time alone an answer may come before its question.
+        Of calls they tell it exactly, but not in order.
         """
         started_at = self.turn.started_at if self.turn else None
+        told_at = self.happened_at if self.kind == self.Kind.CALL else self.created_at
         is_reply = self.sender != self.Sender.USER
-        return started_at or self.created_at, is_reply, self.happened_at, self.order, self.pk
+        return started_at or told_at, is_reply, self.happened_at, self.order, self.pk
 
 
 class ApiKey(AbstractAPIKey):

@@ -89,14 +89,14 @@ def _lock_for_people(conversation: Conversation, cause: Handoff.Cause) -> Handof
 
 
 def _call_off(conversation: Conversation, ending: Turn.State) -> bool:
-    """Have the running turn end in this state, and its worker know on commit; whether there was one."""
-    turn = conversation.turns.filter(state__in=Turn.RUNNING, ending="").first()
-    if turn is None:
-        return False
-    turn.ending = ending
-    turn.save(update_fields=["ending"])
-    wakeups.wake(turn.pk)
-    return True
+    """Have the running turns, the chat's and those of a call, end in this state, and whoever has them in
+    hand know on commit; whether there were any."""
+    running = list(conversation.turns.filter(state__in=Turn.RUNNING, ending=""))
+    for turn in running:
+        turn.ending = ending
+        turn.save(update_fields=["ending"])
+        wakeups.wake(turn.pk)
+    return bool(running)
 
 
 def _is_of_another_turn(conversation: Conversation, vendor_message_id: str | None) -> bool:

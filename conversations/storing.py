@@ -78,6 +78,13 @@ WITH stored AS (
     {insert_messages}
     FROM heard JOIN place
     ON (place.robot_id, place.kind, place.peer_id) = (heard.robot_id, heard.address_kind, heard.address)
+    -- What was said in a call and the vendor writes into the chat too.
+    WHERE NOT EXISTS (
+        SELECT FROM conversations_message AS spoken
+        WHERE spoken.conversation_id = place.id AND spoken.kind = 'call' AND spoken.sender = 'user'
+          AND spoken.extra ? 'is_archived' AND spoken.text = heard.text
+          AND heard.happened_at - spoken.happened_at BETWEEN interval '-1 minute' AND interval '2 minutes'
+    )
     -- Of two callbacks for a message in a group, one may be first to tell that it is for the robot.
     ON CONFLICT (conversation_id, vendor_message_id) DO UPDATE SET is_overheard = false
     WHERE conversations_message.is_overheard AND NOT excluded.is_overheard

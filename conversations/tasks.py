@@ -14,7 +14,7 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from bots.retries import RetryByError
-from conversations import calls, reconciling, relaying, retention, summaries, turns
+from conversations import calls, reconciling, relaying, retention, spoken, summaries, turns
 from conversations.api import idempotency
 from conversations.models import Message, Reconciliation, Turn
 from conversations.storing import ANSWER_TASK, LOCK_PREFIX
@@ -57,12 +57,14 @@ def forget_old(timestamp: int) -> None:
 @app.periodic(cron="* * * * *")
 @app.task(name="conversations.rescue_turns", queueing_lock="conversations.rescue_turns", retry=RetryByError())
 def rescue_turns(timestamp: int) -> None:
-    """Queue a job again for turns whose job was given up; close model calls that nobody makes any more."""
+    """Queue a job again for turns whose job was given up; close what nobody works at any more."""
+    spoken.end_lost()
     calls.close_lost(calls.abandoned())
     lock = Concat(Value(LOCK_PREFIX), Cast(OuterRef("conversation_id"), CharField()))
     jobs = ProcrastinateJob.objects.filter(lock=lock, status__in=["todo", "doing"])
     stranded = Turn.objects.filter(
         ~Exists(jobs),
+        is_spoken=False,
         state__in=[Turn.State.WAITING, *Turn.RUNNING],
         queued_at__lt=timezone.now() - STRANDED_AFTER,
     )

@@ -57,7 +57,7 @@ def answer(conversation_id: int) -> None:
 def take(conversation_id: int) -> Turn | None:
     """The turn to run next, in this worker's hands; None when nothing waits."""
     unfinished = Turn.objects.filter(
-        state__in=[*Turn.RUNNING, Turn.State.WAITING], conversation=conversation_id
+        state__in=[*Turn.RUNNING, Turn.State.WAITING], conversation=conversation_id, is_spoken=False
     )
     states = set(unfinished.values_list("state", flat=True))
     if not states:
@@ -65,13 +65,7 @@ def take(conversation_id: int) -> Turn | None:
     if states.isdisjoint(Turn.RUNNING):
         wait_for_end_of_burst(conversation_id)
     with transaction.atomic():
-        conversation = (
-            Conversation.objects.select_for_update(of=("self",), no_key=True)
-            .select_related(
-                "robot__account", "robot__route__classifier__health", "robot__policy", "robot__default_tier"
-            )
-            .get(pk=conversation_id)
-        )
+        conversation = lock(conversation_id)
         # A running one is older than the one that waits.
         turn = unfinished.order_by("id").first()
         if turn is None:
@@ -88,6 +82,17 @@ def take(conversation_id: int) -> Turn | None:
     if turn.attempt > 1:
         calls.close_lost(calls.of_earlier_attempts(turn))
     return turn if turn.state in Turn.RUNNING else take(conversation_id)
+
+
+def lock(conversation_id: int) -> Conversation:
+    """The conversation with all that a turn goes by, held until the end of the transaction."""
+    return (
+        Conversation.objects.select_for_update(of=("self",), no_key=True)
+        .select_related(
+            "robot__account", "robot__route__classifier__health", "robot__policy", "robot__default_tier"
+        )
+        .get(pk=conversation_id)
+    )
 
 
 def begin(turn: Turn) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import psycopg
 import structlog
 from django.db import connection
+from procrastinate.contrib.django.utils import connector_params
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +42,20 @@ def waking(turn_id: int, act: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         del _sleepers[str(turn_id)]
+
+
+class Listener:
+    """Listens as long as the web process lives: turns of calls are thought there."""
+
+    _task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """In a running loop."""
+        self._task = asyncio.create_task(listen(connector_params()), name="listen for wakeups")
+
+    def stop(self) -> None:
+        if self._task:
+            self._task.cancel()
 
 
 async def listen(connection_parameters: dict[str, Any]) -> None:

@@ -26,6 +26,8 @@ INSTRUCTED: Final = (
     "A human colleague who answered in your place hands over to you with these words: {instruction}"
 )
 
+WHISPERED: Final = "[a human colleague tells you, unheard by the user: {whisper}]"
+
 IN_GROUP: Final = (
     "This is a group chat, in which you are {name}. What others say begins with who says it, in square "
     "brackets. Answer what you were asked last, by your own words only: do not begin with a name in brackets."
@@ -54,6 +56,16 @@ def with_summary(chat: list[ChatMessage], summary: str) -> list[ChatMessage]:
     if chat and chat[0].role == "user":
         return [replace(chat[0], content=f"{told}\n{chat[0].content}"), *chat[1:]]
     return [ChatMessage(role="user", content=told), *chat]
+
+
+def with_whisper(chat: list[ChatMessage], whisper: str) -> list[ChatMessage]:
+    """What an operator tells the robot to do comes last."""
+    if not whisper:
+        return chat
+    told = WHISPERED.format(whisper=whisper)
+    if chat and chat[-1].role == "user":
+        return [*chat[:-1], replace(chat[-1], content=f"{chat[-1].content}\n{told}")]
+    return [*chat, ChatMessage(role="user", content=told)]
 
 
 def with_images(chat: list[ChatMessage], questions: Iterable[Message]) -> list[ChatMessage]:

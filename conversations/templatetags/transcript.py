@@ -40,6 +40,7 @@ ICONS = {
     Message.Kind.VOICE: "mic",
     Message.Kind.FILE: "description",
     Message.Kind.CUSTOM: "data_object",
+    Message.Kind.CALL: "call",
 }
 MARKS = {
     Message.State.SENDING: "schedule",

@@ -67,12 +67,13 @@ class QuietHeart:
 def test_startup_and_shutdown_are_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asgi, "Heart", QuietHeart)
     monkeypatch.setattr(asgi, "KeepingThread", QuietHeart)
+    monkeypatch.setattr(asgi, "Listener", QuietHeart)
     events: list[Event] = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
 
     sent = talk(asgi.application, {"type": "lifespan"}, *events)
 
     assert [event["type"] for event in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
-    assert QuietHeart.beats == ["start", "start", "stop", "stop"]
+    assert QuietHeart.beats == ["start"] * 3 + ["stop"] * 3
 
 
 def test_a_body_without_a_length_is_refused_rather_than_lost() -> None:

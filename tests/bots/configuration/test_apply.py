@@ -71,7 +71,7 @@ models[0].base_url: must be an address that begins with http:// or https://
 models[0].max_concurrency: Ensure this value is greater than or equal to 1.
 models[0].price.input: A valid number is required.
 models[1].params: fail: must be text
-routes[0].rules[0].when: kinds: must be a list of one or more of: text, image, voice, file, custom
+routes[0].rules[0].when: kinds: must be a list of one or more of: text, image, voice, file, custom, call
 routes[0].rules[0].models[1]: there is no language model none, here or in the database
 routes[1].rules: This list may not be empty.
 robots[0].reply.merge_window_ms: Ensure this value is less than or equal to 60000.

@@ -1,0 +1,151 @@
+"""What a call's agent is answered when it asks us as its model: by the robot's mind, as in chats.
+
+What the agent sends along, its prompt and its memory of the call, is not used: the robot's persona and the
+conversation, chat and calls together, are what its models are shown.  Every answer but a refusal at the door
+is a sentence that can be spoken.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import structlog
+from django.db import connections
+from django.db.models import Q
+from django.utils.crypto import constant_time_compare
+
+from agents import rounds, whispers
+from agents.completions import Refused, Request
+from agents.line import Line
+from agents.models import AgentTemplate, Call
+from bots.database import release_connection
+from conversations import spoken, users, wakeups
+from conversations.delivering import owned
+from conversations.errors import NoModelAnswered, OverLimit, Superseded
+from conversations.models import Conversation, Turn, new_public_id
+from conversations.screening import reason_of
+from conversations.thinking import think
+
+log = structlog.get_logger(__name__)
+
+BEARER = "bearer "
+NOBODY = "unknown-"  # before the ids of callers of whom the agent told nothing
+
+
+def admit(slug: str, authorization: str) -> AgentTemplate:
+    """The template whose bearer this is.  Raises Refused."""
+    known = AgentTemplate.objects.select_related("account", "robot__account")
+    template = known.filter(slug=slug, enabled=True).first()
+    if template is None:
+        raise Refused(404, "no_such_template", "There is no such agent template.")
+    has_scheme = authorization[: len(BEARER)].lower() == BEARER
+    token = authorization[len(BEARER) :].strip() if has_scheme else ""
+    if not constant_time_compare(token, template.brain_secret):
+        raise Refused(401, "invalid_api_key", "The bearer token is not this template's.")
+    return template
+
+
+def answer(template: AgentTemplate, request: Request, line: Line) -> None:
+    """Say an answer, or that there is none.  Blocks until it is said."""
+    try:
+        call = call_of(template, request)
+        conversation = call.conversation if call else conversation_of(template, request)
+        with structlog.contextvars.bound_contextvars(
+            template=template.slug, conversation=conversation.public_id, round=request.round_id
+        ):
+            take_turn(conversation, call, request, line)
+    except Exception:
+        log.exception("no answer in a call")
+        if not line.said:
+            line.say(template.robot.fallback)
+
+
+def call_of(template: AgentTemplate, request: Request) -> Call | None:
+    """The call that the agent is in."""
+    ids = Q()
+    if request.instance_id:
+        ids |= Q(instance_id=request.instance_id)
+    if request.agent_user_id:  # an instance may ask before its creation was answered
+        ids |= Q(agent_user_id=request.agent_user_id)
+    if not ids:
+        return None
+    calls = Call.objects.filter(ids, template=template)
+    return calls.select_related("conversation", "session").order_by("-pk").first()
+
+
+def conversation_of(template: AgentTemplate, request: Request) -> Conversation:
+    """That of an agent that we have not called, with its user, or with somebody of whom nothing is known."""
+    conversation, _ = Conversation.objects.get_or_create(
+        robot=template.robot,
+        kind=Conversation.Kind.PEER,
+        peer_id=request.user_id or f"{NOBODY}{new_public_id()}",
+    )
+    return conversation
+
+
+def take_turn(conversation: Conversation, call: Call | None, request: Request, line: Line) -> None:
+    whisper = whispers.read(request.question)
+    try:
+        turn = spoken.begin(
+            conversation,
+            question="" if whisper else request.question,
+            whisper=whisper,
+            ids=rounds.ids_of(call, request.round_id or new_public_id()),
+            extra=rounds.extra_of(call, request.round_id),
+        )
+    except spoken.Silent as reason:
+        log.info("silent in a call", reason=str(reason))
+        return
+    line.may_speak = may_speak(turn)
+    with wakeups.waking(turn.pk, lambda: threading.Thread(target=look, args=(line,)).start()):
+        give_answer(turn, line)
+
+
+def give_answer(turn: Turn, line: Line) -> None:
+    """Say what a model answers, or why none does, and settle the turn."""
+    state, reason = Turn.State.DONE, ""
+    try:
+        line.finish(think(turn, line))
+        reason = reason_of(turn.screening)
+    except NoModelAnswered as error:
+        say_besides(line, turn.conversation.robot.fallback)
+        state, reason = Turn.State.FAILED, str(error)
+    except OverLimit as error:
+        say_besides(line, users.over_reply(turn.tier))
+        state, reason = Turn.State.BLOCKED, str(error)
+    except Superseded:
+        state, reason = ending_of(turn)
+    else:
+        state = Turn.State.BLOCKED if reason else Turn.State.DONE
+    spoken.finish(turn, state, said=line.said, error=reason)
+
+
+def say_besides(line: Line, words: str) -> None:
+    """Behind what was said already, which has been heard."""
+    line.say(f" {words}" if line.said else words)
+
+
+def ending_of(turn: Turn) -> tuple[Turn.State, str]:
+    """How a turn ends that may not go on: called off from here, or hung up upon by the voice service."""
+    turn.refresh_from_db(fields=["ending"])
+    if turn.ending:
+        return Turn.State(turn.ending), ""
+    return Turn.State.STOPPED, "the voice service hung up"
+
+
+def may_speak(turn: Turn) -> Callable[[], bool]:
+    def ask() -> bool:
+        try:
+            return owned(turn).exists()
+        finally:
+            release_connection()
+
+    return ask
+
+
+def look(line: Line) -> None:
+    try:
+        line.look()
+    finally:
+        connections.close_all()
