@@ -45,8 +45,8 @@ class CallbackMalformed(CallbackError):
     """The callback's body is not one that this vendor sends."""
 
 
-class _RemoteError(BotError):
-    """What the errors of vendors and models share.  The error knows; the caller decides."""
+class RemoteError(BotError):
+    """Another service did not do what it was asked.  The error knows; the caller decides."""
 
     permanent: ClassVar[bool] = False  # True: the same request would fail again
 
@@ -64,7 +64,7 @@ class _RemoteError(BotError):
         return f"{origin}: {self.detail}" if origin else self.detail
 
 
-class VendorError(_RemoteError):
+class VendorError(RemoteError):
     """An IM cloud did not do what it was asked."""
 
 
@@ -112,7 +112,7 @@ class Unsupported(VendorError):
     permanent = True
 
 
-class ModelError(_RemoteError):
+class ModelError(RemoteError):
     """A language model gave no usable answer."""
 
 

@@ -17,7 +17,7 @@ from procrastinate.exceptions import JobAborted
 from procrastinate.jobs import Job
 
 from bots.draining import WorkerStopping
-from bots.errors import ModelError, VendorError
+from bots.errors import RemoteError
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +27,7 @@ PATIENCE_S: Final = 600.0  # an outage of ten minutes is waited out; people have
 BUG_ATTEMPTS: Final = 3  # for errors that nobody foresaw: a race may pass, a bug does not
 
 INTERRUPTIONS: Final = (WorkerStopping, JobAborted, asyncio.CancelledError)
-OUTAGES: Final = (VendorError, ModelError, OperationalError, InterfaceError)
+OUTAGES: Final = (RemoteError, OperationalError, InterfaceError)
 
 
 class RetryByError(BaseRetryStrategy):

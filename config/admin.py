@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group, User
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from bots.theme import ModelAdmin, StackedInline
+from config import queue_admin  # noqa: F401 -- it registers itself
 from conversations.models import Seat
 
 admin.site.unregister(User)

@@ -20,6 +20,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application: Any = get_wsgi_application()
 
 from agents.front import brain_app  # noqa: E402
+from alerts.watcher import Watcher  # noqa: E402
 from conversations.api import streaming  # noqa: E402
 from conversations.console.routing import websockets  # noqa: E402
 from conversations.front import callbacks_app  # noqa: E402
@@ -80,7 +81,7 @@ async def answer_in_words(send: Any, status: int, words: bytes) -> None:
 
 
 async def live(receive: Any, send: Any) -> None:
-    companions = Heart(), KeepingThread(), Listener()
+    companions = Heart(), KeepingThread(), Listener(), Watcher()
     while True:
         event = await receive()
         if event["type"] == "lifespan.startup":

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -20,7 +19,9 @@ from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 
+from alerts import handling
 from config.scraping import open_conversations, queue_depth
+from metrics.figures import Figures, ratio
 from metrics.models import Hour
 
 DAYS: Final = 30
@@ -37,45 +38,10 @@ STATES: Final = {
 }
 
 
-@dataclass(frozen=True)
-class Sample:
-    name: str  # without `parley_`
-    labels: dict[str, str]
-    value: float
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What was counted within a period."""
-
-    samples: list[Sample]
-
-    @classmethod
-    def since(cls, begin: datetime) -> Figures:
-        rows = Hour.objects.filter(hour__gte=begin).values_list("name", "labels").annotate(Sum("value"))
-        return cls([Sample(name.removeprefix("parley_"), labels, value) for name, labels, value in rows])
-
-    def sum(self, name: str, **labels: str | Iterable[str]) -> float:
-        """Of the samples that have these labels, or one of those given for a label."""
-        wanted = {label: {value} if isinstance(value, str) else set(value) for label, value in labels.items()}
-        return sum(
-            sample.value
-            for sample in self.samples
-            if sample.name == name and all(sample.labels.get(each) in wanted[each] for each in wanted)
-        )
-
-    def values_of(self, label: str) -> list[str]:
-        return sorted({sample.labels[label] for sample in self.samples if label in sample.labels})
-
-    def only(self, **labels: str) -> Figures:
-        return Figures([sample for sample in self.samples if labels.items() <= sample.labels.items()])
-
-    def mean(self, histogram: str) -> float | None:
-        return ratio(self.sum(f"{histogram}_sum"), self.sum(f"{histogram}_count"))
-
-
 def add_figures(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """The theme's callback: what the front page shows to those who may look at turns."""
+    """The theme's callback: what the front page shows to those who may look at it."""
+    if request.user.has_perm("alerts.view_alert"):
+        context |= {"alerts": list(handling.open_alerts())}
     if not request.user.has_perm("conversations.view_turn"):
         return context
     today = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
@@ -242,10 +208,6 @@ def tokens(of: Figures) -> str:
 def cost(of: Figures) -> str:
     spent = {currency: of.sum("cost_total", currency=currency) for currency in of.values_of("currency")}
     return ", ".join(f"{number(amount, 2)} {currency}" for currency, amount in spent.items()) or NOTHING
-
-
-def ratio(part: float, whole: float) -> float | None:
-    return part / whole if whole else None
 
 
 def share(part: float, whole: float) -> str:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
 from zoneinfo import available_timezones
 
 import environ
@@ -15,6 +17,8 @@ type Network = IPv4Network | IPv6Network
 
 TRUE_WORDS = {"1", "true", "yes", "on"}
 FALSE_WORDS = {"0", "false", "no", "off"}
+MAIL_SCHEMES = {"smtp": 25, "smtp+tls": 587, "smtp+ssl": 465}  # with the port of each
+MAIL_TIMEOUT_S = 10
 
 
 class WrongValue(SystemExit):
@@ -77,6 +81,24 @@ class Environment:
     def address(self, name: str) -> str:
         """A web address without a slash at its end; "" where none is given."""
         return next(iter(self.addresses(name)), "")
+
+    def mailers(self, name: str, *, default: str) -> dict[str, Any]:
+        """Django's MAILERS, for a mail server such as smtp+tls://user:password@host:587."""
+        server = urlsplit(self.text(name, default=default))
+        if server.scheme not in MAIL_SCHEMES or not server.hostname:
+            known = " or ".join(f"{scheme}://" for scheme in MAIL_SCHEMES)
+            # Not shown: it may hold a password.
+            raise WrongValue(name, f"not the address of a mail server: {known} and user:password@host:port")
+        options = {
+            "host": server.hostname,
+            "port": server.port or MAIL_SCHEMES[server.scheme],
+            "username": unquote(server.username or ""),
+            "password": unquote(server.password or ""),
+            "use_tls": server.scheme == "smtp+tls",
+            "use_ssl": server.scheme == "smtp+ssl",
+            "timeout": MAIL_TIMEOUT_S,
+        }
+        return {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}}
 
     def addresses(self, name: str) -> list[str]:
         addresses = [address.rstrip("/") for address in self.names(name)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -43,6 +43,15 @@ RETURNING job.id, job.task_name, job.status::text, job.attempts
 """
 IN_HAND: Final = "SELECT id FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = %(worker)s"
 DROP_QUEUEING_LOCK: Final = "UPDATE procrastinate_jobs SET queueing_lock = NULL WHERE id = %(job)s"
+# By hand.  The queueing lock stays behind for the same reason as above.
+RUN_AGAIN: Final = """
+UPDATE procrastinate_jobs SET status = 'todo', attempts = 0, scheduled_at = now(), queueing_lock = NULL,
+       worker_id = NULL, abort_requested = false
+ WHERE id = ANY(%(jobs)s) AND status = 'failed' RETURNING id
+"""
+CANCEL: Final = """
+UPDATE procrastinate_jobs SET status = 'cancelled' WHERE id = ANY(%(jobs)s) AND status = 'todo' RETURNING id
+"""
 HAS_BACKLOG_WITHOUT_STATISTICS: Final = """
 SELECT (SELECT count(*) FROM (
     SELECT FROM procrastinate_jobs WHERE status = 'todo' LIMIT %(backlog)s
@@ -59,6 +68,22 @@ def analyze() -> None:
     with connection.cursor() as cursor:
         if set(TABLES) <= set(connection.introspection.table_names(cursor)):
             cursor.execute(ANALYZE)
+
+
+def run_again(job_ids: Sequence[int]) -> list[int]:
+    """Put failed jobs back into the queue, with all their patience; → those that had failed."""
+    return change(RUN_AGAIN, job_ids)
+
+
+def cancel(job_ids: Sequence[int]) -> list[int]:
+    """Take waiting jobs out of the queue; → those that waited."""
+    return change(CANCEL, job_ids)
+
+
+def change(statement: str, job_ids: Sequence[int]) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"jobs": list(job_ids)})
+        return [job_id for (job_id,) in cursor.fetchall()]
 
 
 async def analyze_backlog(app: App) -> bool:

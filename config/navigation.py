@@ -12,6 +12,16 @@ from django.utils.translation import gettext_lazy as _
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     return [
         {
+            "title": _("Alerts"),
+            "items": [
+                {**item(_("Alerts"), "notifications", "alerts", "alert"), "badge": "alerts.handling.badge"},
+                item(_("Alert rules"), "rule", "alerts", "alertrule"),
+                item(_("Silences"), "notifications_off", "alerts", "silence"),
+                item(_("Channels"), "campaign", "alerts", "channel"),
+                item(_("Notifications"), "outgoing_mail", "alerts", "notification"),
+            ],
+        },
+        {
             "title": _("Bots"),
             "items": [
                 item(_("Robots"), "smart_toy", "bots", "robot"),
@@ -53,6 +63,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 item(_("API keys"), "key", "conversations", "apikey"),
                 item(_("Jobs"), "pending_actions", "procrastinate", "procrastinatejob"),
+                item(_("Workers"), "engineering", "procrastinate", "procrastinateworker"),
                 item(_("Users"), "person", "auth", "user"),
                 item(_("Second factors"), "phonelink_lock", "logins", "secondfactor"),
                 item(_("Failed logins"), "lock_clock", "axes", "accessattempt"),

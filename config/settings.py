@@ -37,6 +37,8 @@ ALLOW_REAL_MODELS = True  # False: asking a model that is not on this machine is
 PRIVATE_NETWORKS = env.networks(
     "PRIVATE_NETWORKS", default="" if PUBLIC_URL.startswith("https://") else "127.0.0.0/8,::1"
 )
+MAILERS = env.mailers("EMAIL_URL", default="smtp://localhost")
+DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", default="parley@localhost")
 LOGGING = logs.configure(
     form=env.choice("LOG_FORMAT", logs.FORMATS, default="console"),
     level=env.choice("LOG_LEVEL", logs.LEVELS, default="INFO"),
@@ -72,6 +74,7 @@ INSTALLED_APPS = [
     "logins",
     "conversations",
     "agents",
+    "alerts",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -21,6 +21,7 @@ from procrastinate.job_context import JobContext
 from procrastinate.middleware import AsyncCallNext
 from procrastinate.worker import Worker
 
+from alerts.watcher import Watcher
 from bots import draining
 from bots.database import release_connection
 from config import jobs, readiness
@@ -46,11 +47,13 @@ def work(*, concurrency: int) -> bool:
     """Run jobs until told to stop; whether that is why it ended.  Blocks."""
     wait_for_database()
     gc.freeze()  # what was imported stays: no need to look through it again and again
-    metrics = KeepingThread()
+    metrics, watcher = KeepingThread(), Watcher()
     metrics.start()
+    watcher.start()
     try:
         return asyncio.run(_work(concurrency))
     finally:
+        watcher.stop()
         metrics.stop()
 
 

@@ -34,6 +34,7 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.paginator import InfinitePaginator
 
+from bots import admin as bots_admin  # noqa: F401 -- first it, whose pages are added to here
 from bots.models import VendorAccount
 from bots.theme import ModelAdmin, badge, moment
 from conversations import outages, receiving, reconciling, transcript
