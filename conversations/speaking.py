@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Final
@@ -17,10 +18,11 @@ from django.utils import timezone
 from bots import draining
 from bots.clients import vendor_for
 from bots.database import release_connection
-from bots.errors import EditingUnavailable, MessageEnded, Unsupported, VendorRefused
+from bots.errors import EditingUnavailable, MessageEnded, Unsupported, VendorError, VendorRefused
 from bots.models import Robot
 from bots.text import split_at
 from conversations.delivering import Delivery, address_of, check_ownership, show_thinking
+from conversations.errors import Superseded
 from conversations.models import Message, Turn
 
 log = structlog.get_logger(__name__)
@@ -32,7 +34,7 @@ IDLE_CHECK_S: Final = 2.0  # how often a turn that has nothing new to show looks
 
 class Speaker:
     """Says one turn's reply.  Frames leave in a thread of their own, so that a slow vendor does not keep
-    the model waiting, nor a pause of the model the last words."""
+    the model waiting, nor a pause of the model the last words.  To be closed."""
 
     def __init__(self, turn: Turn) -> None:
         self.turn = turn
@@ -43,6 +45,8 @@ class Speaker:
             and self.robot.reply_mode == Robot.ReplyMode.STREAM
         )
         self._start_over()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"frames-{turn.pk}")
+        self._opening: Future[None] | None = None
         self._news = threading.Condition()
         self._is_quiet = True
         self._is_woken = False
@@ -58,25 +62,44 @@ class Speaker:
         self._reply = ""
         self._start = 0  # where in the reply the current message begins
 
+    def close(self) -> None:
+        """Returns when no frame is on its way any more."""
+        release_connection()  # which a frame may be waiting for
+        self._thread.shutdown()
+
     def open(self) -> None:
-        """Show at once that an answer is coming, where messages can grow."""
+        """Show at once that an answer is coming, where messages can grow.  Does not block, as the model can
+        be asked meanwhile."""
         if self.grows and self.vendor.starts_empty:
-            self._current("")
+            self._opening = self._thread.submit(self._open)
+
+    def _open(self) -> None:
+        try:
+            with suppress(EditingUnavailable):  # what is said takes another message
+                self._current("")
+        finally:
+            connections.close_all()  # they are this thread's, and it may not be used again
+
+    def _until_open(self) -> None:
+        """Raises what the first frame has failed for."""
+        if self._opening:
+            if not self._opening.done():
+                release_connection()  # which it may be waiting for
+            self._opening.result()
 
     @contextmanager
     def speaking(self, *, on_failure: Callable[[], None]) -> Iterator[None]:
         """Inside, what is said goes out in frames.  When it no longer can, `on_failure` is called and
         the reason raised at the end."""
         self._is_quiet = False
-        frames = threading.Thread(target=self._send_frames, args=(on_failure,), name=f"frames-{self.turn.pk}")
-        frames.start()
+        frames = self._thread.submit(self._send_frames, on_failure)
         try:
             yield
         finally:
             with self._news:
                 self._is_quiet = True
                 self._news.notify()
-            frames.join()
+            wait([frames])
             if self._failure:
                 # It is why the model's stream ended, whatever that has raised meanwhile.
                 raise self._failure
@@ -114,6 +137,7 @@ class Speaker:
     def finish(self, reply: str) -> None:
         """Deliver the whole reply.  What the vendor has already is left alone, or taken back if the reply
         is another one than was being said."""
+        self._until_open()
         if not reply.startswith(self._reply):
             self._start_over()
         self._reply = reply
@@ -135,6 +159,7 @@ class Speaker:
 
     def fail(self, apology: str) -> None:
         """Tell the user that no answer comes, or not all of it.  What was said stays."""
+        self._until_open()
         begun = self._begun()
         said = [delivery for delivery in begun if delivery.shown and not delivery.is_error]
         for delivery in said:
@@ -146,6 +171,8 @@ class Speaker:
 
     def stop(self) -> None:
         """Say no more: what has begun to grow ends as it stands."""
+        with suppress(VendorError, Superseded):
+            self._until_open()
         for delivery in self._begun():
             if not delivery.is_stored:
                 continue
@@ -159,6 +186,7 @@ class Speaker:
 
     def _send_frames(self, on_failure: Callable[[], None]) -> None:
         try:
+            self._until_open()
             self._show_thinking()
             while self._wait_for_news():
                 with suppress(EditingUnavailable, MessageEnded):  # the next round takes another message

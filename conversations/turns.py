@@ -11,6 +11,7 @@ was complete is delivered without asking the model a second time.
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from datetime import timedelta
 from typing import Final
 
@@ -169,17 +170,17 @@ def run(turn: Turn) -> bool:
 
 def speak(turn: Turn) -> None:
     """Answer the user, or end what was begun if the turn is called off.  Raises Superseded."""
-    speaker = Speaker(turn)
-    try:
-        if not turn.ending:
-            with wakeups.waking(turn.pk, speaker.wake):
-                give_answer(turn, speaker)
-    except Superseded:
-        if not regain(turn):
-            raise
-    if turn.ending:
-        speaker.stop()
-        end(turn, Turn.State(turn.ending))
+    with closing(Speaker(turn)) as speaker:
+        try:
+            if not turn.ending:
+                with wakeups.waking(turn.pk, speaker.wake):
+                    give_answer(turn, speaker)
+        except Superseded:
+            if not regain(turn):
+                raise
+        if turn.ending:
+            speaker.stop()
+            end(turn, Turn.State(turn.ending))
 
 
 def regain(turn: Turn) -> bool:

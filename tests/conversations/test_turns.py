@@ -268,6 +268,7 @@ def test_next_attempt_takes_back_what_it_does_not_say_again(hear: Hear, cloud: C
     assert turn is not None
     speaker = Speaker(turn)
     speaker.open()
+    speaker.close()
     speaker._current("").show("Once upon a time")
 
     turns.answer(conversation.pk)
@@ -323,6 +324,7 @@ def test_longer_text_of_an_earlier_attempt_is_not_shortened_on_the_way(
     assert turn is not None
     speaker = Speaker(turn)
     speaker.open()
+    speaker.close()
     delivery = speaker._current("")
     delivery.show("You said: he")
     model.params = {"reply": "You said: {message}", "chunk_chars": 1, "delay_ms": 10}
