@@ -39,6 +39,8 @@ class Frame:
 class Reply:
     """One reply as the model said it and as it arrived."""
 
+    acknowledged_at: float = 0.0  # the callback
+    asked_at: float = 0.0  # the model
     said: list[Said] = field(default_factory=list)
     ended_at: float = 0.0
     frames: list[Frame] = field(default_factory=list)
@@ -69,6 +71,7 @@ class Simulated:
 
     def complete(self, url: str, body: bytes, transport: Transport) -> None:
         user = json.loads(body)["messages"][-1]["content"]
+        self.replies[user].asked_at = time.perf_counter()
         self._streams += 1
         self.most_at_once = max(self.most_at_once, self._streams)
         transport.write(HEAD)
@@ -86,7 +89,7 @@ class Simulated:
             transport.write(chunk(event(USAGE)) + DONE)
             self._streams -= 1
             return
-        words = f"{index:03} "  # a whole answer fits into one message of each cloud
+        words = "abc "  # so few that a whole answer fits into one message of each cloud
         length = len(words) + (reply.said[-1].length if reply.said else 0)
         reply.said.append(Said(time.perf_counter(), length))
         reason = "stop" if index == script.chunks - 1 else None

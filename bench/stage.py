@@ -22,6 +22,8 @@ SDK_APP_ID: Final = 1400000000
 TOKEN: Final = "bench"
 ACCOUNT: Final = "bench"
 ROBOT: Final = "@RBT#bench"
+BLOCKED: Final = ["casino", "jackpot", "加微信"]
+LIMIT: Final = 10**12  # tokens a day: counted, never reached
 
 # In the order in which they depend on one another: from a run before this one.
 STALE_TABLES: Final = ("procrastinate_jobs", "procrastinate_events", "procrastinate_workers")
@@ -80,8 +82,9 @@ def configure(
     robot: str = ROBOT,
     model_port: int = 1,
 ) -> None:
-    """One robot that answers at once, with a cloud and a model on loopback."""
-    from bots.models import LanguageModel, Robot, Route, Rule, RuleModel, VendorAccount
+    """One robot that answers at once, with a cloud and a model on loopback.  Its answers are routed, screened
+    and limited as an admin may want it."""
+    from bots.models import Intent, LanguageModel, Policy, Robot, Route, Rule, RuleModel, Tier, VendorAccount
 
     account = VendorAccount(
         slug=ACCOUNT,
@@ -95,8 +98,26 @@ def configure(
         slug="bench", api="openai", model="bench", base_url=f"http://127.0.0.1:{model_port}/v1"
     )
     route = Route.objects.create(slug="bench")
-    RuleModel.objects.create(rule=Rule.objects.create(route=route), model=model)
-    Robot.objects.create(account=account, user_id=robot, route=route, merge_window_ms=0)
+    Intent.objects.create(slug="refund", keywords=["refund", "money back"])
+    for position, when in enumerate(({"intents": ["refund"]}, {"tiers": ["vip"]}, {})):
+        rule = Rule.objects.create(route=route, position=position, when=when)
+        RuleModel.objects.create(rule=rule, model=model)
+    policy = Policy.objects.create(
+        slug="bench",
+        input_block_words=BLOCKED,
+        input_mask_pii=True,
+        output_block_words=BLOCKED,
+        output_mask_pii=True,
+    )
+    Robot.objects.create(
+        account=account,
+        user_id=robot,
+        route=route,
+        policy=policy,
+        default_tier=Tier.objects.create(slug="bench", daily_tokens=LIMIT),
+        daily_tokens=LIMIT,
+        merge_window_ms=0,
+    )
 
 
 def database() -> dict[str, Any]:

@@ -18,9 +18,9 @@ from bots.llms.base import Prompt
 from bots.models import LanguageModel, Rule
 from conversations import calls, capacity
 from conversations.errors import OverLimit
-from conversations.models import Message, ModelCall, Spend, Turn
+from conversations.models import ModelCall, Spend, Turn
 from conversations.outlets import Outlet
-from conversations.screening import Screening
+from conversations.screening import Screening, question_of
 
 log = structlog.get_logger(__name__)
 
@@ -28,11 +28,9 @@ log = structlog.get_logger(__name__)
 def choose(turn: Turn, outlet: Outlet, screening: Screening) -> routing.Decision:
     """The models for this turn, and why those."""
     rules = routing.rules_of(turn.conversation.robot.route)
-    questions = turn.messages.filter(sender=Message.Sender.USER).order_by("happened_at", "order", "id")
-    asked = list(questions.values_list("kind", "text"))
-    text = "\n".join(text for _, text in asked)
+    text = question_of(turn)
     facts = routing.Facts(
-        kinds=frozenset(kind for kind, _ in asked),
+        kinds=frozenset(question.kind for question in turn.questions),
         verdict=verdict_on(text, turn, rules, outlet, screening),
         tier=turn.tier.slug if turn.tier else "",
         spent=spent_today(turn) if routing.asks_for(rules, "max_spent") else Decimal(0),

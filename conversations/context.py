@@ -103,8 +103,7 @@ class Memory:
 def show(turn: Turn) -> Shown:
     """All that the model is shown for this turn."""
     conversation = turn.conversation
-    asked = turn.messages.filter(sender=Message.Sender.USER).order_by("happened_at", "order", "id")
-    questions = lines_of(asked, conversation)
+    questions = lines_of(turn.questions, conversation)
     memory = remembered(turn, before=min((line.message.pk for line in questions), default=0))
     about = about_robot(turn)
     system = [ChatMessage(role="system", content=about)] if about else []

@@ -344,12 +344,16 @@ class Turn(models.Model):
         return f"#{self.pk} {self.get_state_display()}"
 
     @cached_property
+    def questions(self) -> list[Message]:
+        """The messages that it answers, as they read.  Read once: none joins a turn that has begun."""
+        return list(self.messages.filter(sender=Message.Sender.USER).order_by("happened_at", "order", "id"))
+
+    @cached_property
     def askers(self) -> tuple[str, ...]:
         """In a group: whose messages it answers, in the order in which they asked."""
         if self.conversation.kind != Conversation.Kind.GROUP:
             return ()
-        questions = self.messages.filter(sender=Message.Sender.USER).order_by("happened_at", "order", "id")
-        return tuple(dict.fromkeys(questions.values_list("sender_id", flat=True)))
+        return tuple(dict.fromkeys(question.sender_id for question in self.questions))
 
 
 class Fold(models.Model):

@@ -12,7 +12,7 @@ from bots.safety.findings import SIDES, Blocked, Finding, Side
 from bots.safety.personal import Masker, Placeholders, Restorer
 from bots.safety.screens import screen_for
 from bots.safety.streams import PieceFilter, StreamFilter, behind, through
-from conversations.models import Message, Turn
+from conversations.models import Turn
 from conversations.moderating import Moderator
 
 
@@ -128,8 +128,7 @@ def handoff_word(turn: Turn) -> str:
 
 def question_of(turn: Turn) -> str:
     """All that the user wrote, as one text."""
-    questions = turn.messages.filter(sender=Message.Sender.USER).order_by("happened_at", "order", "id")
-    return "\n".join(questions.values_list("text", flat=True))
+    return "\n".join(question.text for question in turn.questions)
 
 
 def told(side: Side, finding: Finding, deed: str) -> JSONDict:

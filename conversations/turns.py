@@ -79,7 +79,7 @@ def take(conversation_id: int) -> Turn | None:
         elif turn.ending:
             turn.epoch = conversation.epoch
         turn.attempt += 1
-        turn.save(update_fields=["attempt", "epoch"])
+        turn.save(update_fields=["attempt", "state", "epoch", "started_at", "tier"])
     if turn.attempt > 1:
         calls.close_lost(calls.of_earlier_attempts(turn))
     return turn if turn.state in Turn.RUNNING else take(conversation_id)
@@ -111,7 +111,6 @@ def begin(turn: Turn) -> None:
     else:
         turn.state, turn.epoch, turn.started_at = Turn.State.THINKING, conversation.epoch, timezone.now()
         turn.tier = users.tier_of(conversation)
-        turn.save(update_fields=["state", "epoch", "started_at", "tier"])
         waited_s = (turn.started_at - turn.queued_at).total_seconds()
         transaction.on_commit(lambda: TURN_WAIT_SECONDS.observe(waited_s))
 
