@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable
 from typing import Any, Final
 
 import structlog
@@ -33,18 +34,24 @@ BEARER_IN_TEXT: Final = re.compile(r"(\b(?:Bearer|Basic)\s+)[\w.~+/=-]{8,}", re.
 PASSWORD_IN_ADDRESS: Final = re.compile(r"(\w://[^\s:/@]*:)[^\s/@]+(?=@)")
 
 
+SHARED: Final[list[Processor]] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+# Chatter of every request, poll or query; at DEBUG it holds credentials.
+NO_DEBUGGING: Final = ("asyncio", "django.db.backends", "django.template", "urllib3")
+NO_NEWS: Final = ("procrastinate", "psycopg.pool", "uvicorn.access")
+
+
 def configure(*, form: str, level: str) -> dict[str, Any]:
     """Sets structlog up; returns Django's LOGGING, which sends all other loggers the same way."""
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *shared,
+            *SHARED,
             structlog.stdlib.PositionalArgumentsFormatter(),
             mask_secrets,  # here too, for handlers of others that show what reaches the formatter
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
@@ -52,9 +59,31 @@ def configure(*, form: str, level: str) -> dict[str, Any]:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    formatter = {
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": formatter(form)},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            # Django gives these handlers of their own, which would say everything twice.
+            "django": {"handlers": [], "level": level},
+            "django.server": {"handlers": [], "level": level, "propagate": True},
+            **no_lower_than("INFO", level, NO_DEBUGGING),
+            **no_lower_than("WARNING", level, NO_NEWS),
+        },
+    }
+
+
+def no_lower_than(floor: str, level: str, names: Iterable[str]) -> dict[str, dict[str, str]]:
+    return {name: {"level": max(level, floor, key=LEVELS.index)} for name in names}
+
+
+def formatter(form: str) -> dict[str, Any]:
+    """What turns a line of any logger into text."""
+    return {
         "()": structlog.stdlib.ProcessorFormatter,
-        "foreign_pre_chain": [*shared, structlog.stdlib.ExtraAdder()],
+        "foreign_pre_chain": [*SHARED, structlog.stdlib.ExtraAdder()],
         "processors": [
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             drop_objects,
@@ -63,27 +92,6 @@ def configure(*, form: str, level: str) -> dict[str, Any]:
             mask_secrets,
             renderer(form),
         ],
-    }
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {"line": formatter},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-        "root": {"handlers": ["stderr"], "level": level},
-        "loggers": {
-            # Django gives these handlers of their own, which would say everything twice.
-            "django": {"handlers": [], "level": level},
-            "django.server": {"handlers": [], "level": level, "propagate": True},
-            # Chatter of every request, poll or query; at DEBUG it holds credentials.
-            **{
-                name: {"level": max(level, "INFO", key=LEVELS.index)}
-                for name in ("asyncio", "django.db.backends", "django.template", "urllib3")
-            },
-            **{
-                name: {"level": max(level, "WARNING", key=LEVELS.index)}
-                for name in ("procrastinate", "psycopg.pool", "uvicorn.access")
-            },
-        },
     }
 
 
