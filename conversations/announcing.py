@@ -114,6 +114,7 @@ def message_changed(message: Message) -> Event:
     return {
         "type": "message",
         "id": message.pk,
+        "public_id": message.public_id,
         "change": message.change,
         "turn": message.turn_id,
         "sender": message.sender,

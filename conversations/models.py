@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -604,6 +606,25 @@ class Message(models.Model):
         told_at = self.happened_at if self.kind == self.Kind.CALL else self.created_at
         is_reply = self.sender != self.Sender.USER
         return started_at or told_at, is_reply, self.happened_at, self.order, self.pk
+
+
+class MessageWords(models.Model):
+    """What a message is found by (`conversations.searching`): apart from it, so that writing it is cheap."""
+
+    message = models.OneToOneField(Message, models.CASCADE, primary_key=True, related_name="words")
+    change = models.BigIntegerField()  # the message's when it was indexed
+    words = SearchVectorField()
+
+    class Meta:
+        indexes: ClassVar = [
+            # The console's search.
+            GinIndex(fields=["words"], name="message_by_words"),
+            # Up to where it is up to date.
+            models.Index(fields=["change"], name="message_words_change"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.message_id}"
 
 
 class ApiKey(AbstractAPIKey):

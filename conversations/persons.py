@@ -14,7 +14,18 @@ from django.db import models, transaction
 from django.db.models import Q
 
 from bots.models import VendorAccount
-from conversations.models import Callback, Conversation, EndUser, Fold, Message, Rating, Session, Spend, Turn
+from conversations.models import (
+    Callback,
+    Conversation,
+    EndUser,
+    Fold,
+    Message,
+    MessageWords,
+    Rating,
+    Session,
+    Spend,
+    Turn,
+)
 
 ERASED: Final = "erased"  # who wrote what a person wrote in groups
 BATCH: Final = 1000
@@ -123,6 +134,7 @@ def erase(account: VendorAccount, user_id: str) -> dict[str, int]:
         in_groups = said_in_groups(account, user_id)
         groups = set(in_groups.values_list("conversation", flat=True))
         Fold.objects.filter(conversation__in=groups).delete()  # they may tell what the person said
+        MessageWords.objects.filter(message__in=in_groups).delete()
         counts["said_in_groups"] = in_groups.order_by().update(text="", extra={}, sender_id=ERASED)
         counts["spending"], _ = spending_of(account, user_id).delete()
         counts["tier"], _ = EndUser.objects.filter(account=account, user_id=user_id).delete()

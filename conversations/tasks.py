@@ -14,7 +14,7 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from bots.retries import RetryByError
-from conversations import calls, reconciling, relaying, retention, spoken, summaries, turns
+from conversations import calls, reconciling, relaying, retention, searching, spoken, summaries, turns
 from conversations.api import idempotency
 from conversations.models import Message, Reconciliation, Turn
 from conversations.storing import ANSWER_TASK, LOCK_PREFIX
@@ -52,6 +52,15 @@ def forget_requests(timestamp: int) -> None:
 def forget_old(timestamp: int) -> None:
     """Delete what is kept for so long only."""
     retention.forget_old(timezone.now())
+
+
+@app.periodic(cron="* * * * *")
+@app.task(
+    name="conversations.index_messages", queueing_lock="conversations.index_messages", retry=RetryByError()
+)
+def index_messages(timestamp: int) -> None:
+    """Let the console's search find what was said since the last time."""
+    searching.catch_up()
 
 
 @app.periodic(cron="* * * * *")

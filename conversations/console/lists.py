@@ -17,6 +17,7 @@ from conversations.models import Conversation, Handoff, Message, ReadMark
 
 PAGE: Final = 30
 MOST_UNREAD: Final = 99
+LONGEST_QUERY: Final = 100
 
 OPEN_HANDOFFS: Final = Prefetch(
     "handoffs", Handoff.objects.filter(ended_at=None).select_related("operator"), to_attr="open_handoffs"
@@ -38,7 +39,7 @@ class Asked:
 
     view: View
     robot: int | None = None
-    query: str = ""  # the beginning of a user's id, or a conversation's id
+    query: str = ""  # the beginning of a user's id, a conversation's or a message's id, or words
     after: tuple[datetime, int] | None = None  # the last row of the page before
 
 
@@ -85,7 +86,7 @@ def asked(parameters: Any) -> Asked:
     return Asked(
         view=VIEWS.get(parameters.get("view", ""), VIEWS["all"]),
         robot=int(robot) if robot.isascii() and robot.isdecimal() else None,
-        query=parameters.get("q", "").strip()[:64].replace("\0", ""),
+        query=parameters.get("q", "").strip()[:LONGEST_QUERY].replace("\0", ""),
         after=_read_place(parameters.get("after", "")),
     )
 
@@ -121,7 +122,10 @@ def _conversations(user: User, scope: Scope, wanted: Asked) -> QuerySet[Conversa
     if wanted.robot is not None:
         conversations = conversations.filter(robot=wanted.robot)
     if wanted.query:
-        conversations = conversations.filter(Q(peer_id__startswith=wanted.query) | Q(public_id=wanted.query))
+        of_message = Message.objects.filter(public_id=wanted.query).values("conversation")
+        conversations = conversations.filter(
+            Q(peer_id__startswith=wanted.query) | Q(public_id=wanted.query) | Q(pk__in=of_message)
+        )
     rows = conversations.annotate(at=F(wanted.view.time)).prefetch_related(OPEN_HANDOFFS)
     return _behind(wanted.after, rows, wanted.view.is_oldest_first)
 

@@ -12,6 +12,7 @@ urlpatterns = [
     path("list/", views.listed, name="list"),
     path("next/", views.take_next, name="next"),
     path("away/", views.away, name="away"),
+    path("found/", views.found, name="found"),
     path("<str:public_id>/", views.conversation, name="conversation"),
     path("<str:public_id>/messages/", views.messages, name="messages"),
     path("<str:public_id>/read/", views.read, name="read"),

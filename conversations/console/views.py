@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from conversations import announcing, handoffs, operating, ownership, seats
-from conversations.console import lists, rights
+from conversations.console import finding, lists, rights
 from conversations.models import Conversation, Handoff, Message, Seat, Turn
 from conversations.seats import IsAway, NoRoom
 from logins.forms import ConsoleLogin
@@ -77,12 +77,26 @@ def listed(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @for_those_who(rights.may_read)
+def found(request: HttpRequest) -> HttpResponse:
+    """The next page of what a search has found in messages."""
+    assert isinstance(request.user, User)
+    before = finding.before_in(request.GET)
+    hits = finding.hits(rights.scope_of(request.user), lists.asked(request.GET), before)
+    return render(request, "console/found.html", {"found": hits})
+
+
+@require_GET
+@for_those_who(rights.may_read)
 def conversation(request: HttpRequest, public_id: str) -> HttpResponse:
     found = find(request, public_id)
+    # Before anything is read, or what changes meanwhile would be missed.
+    cursor = announcing.cursor_of_page()
+    until = last_around(found, request.GET.get("message", ""))
     state = {
-        # Before anything is read, or what changes meanwhile would be missed.
-        "cursor": announcing.cursor_of_page(),
-        **messages_before(found, None),
+        "cursor": cursor,
+        **messages_before(found, until and until + 1),
+        "until": until,
+        "shown": request.GET.get("message", ""),
         "id": found.pk,
         "peer": found.peer_id,
         "handoff": current_handoff(found),
@@ -218,6 +232,7 @@ def inbox(request: HttpRequest) -> dict[str, Any]:
         "wanted": wanted,
         "views": lists.VIEWS.values(),
         "page": lists.page(request.user, scope, wanted),
+        "found": finding.hits(scope, wanted) if wanted.query else None,
         "counts": lists.counts(request.user, scope),
         "robots": scope.all_robots()
         .select_related("account")
@@ -267,6 +282,16 @@ def messages_before(found: Conversation, before: int | None) -> dict[str, Any]:
         ],
         "earlier": shown[-1].pk if len(newest) > PAGE_MESSAGES else None,
     }
+
+
+def last_around(found: Conversation, message_id: str) -> int | None:
+    """The last of a page around this message; None where that is the newest page, or there is no such one."""
+    message = found.messages.filter(public_id=message_id).first() if message_id else None
+    if message is None:
+        return None
+    later = found.messages.filter(pk__gt=message.pk).order_by("pk").values_list("pk", flat=True)
+    numbers = list(later[:PAGE_MESSAGES])
+    return numbers[PAGE_MESSAGES // 2] if len(numbers) == PAGE_MESSAGES else None
 
 
 def words() -> dict[str, Any]:

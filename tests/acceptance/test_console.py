@@ -250,6 +250,23 @@ def test_keys_are_explained_and_work(desk: Desk, parley: Parley) -> None:
     expect(page.get_by_label("Search")).to_be_focused()
 
 
+def test_search_finds_what_was_said_in_both_scripts(desk: Desk, parley: Parley) -> None:
+    token = secrets.token_hex(4)
+    user = parley.user()
+    user.ask(f"我想申请退款，订单 {token}")
+    page = desk()
+
+    page.get_by_label("Search").fill(f"退款 {token}")
+    page.keyboard.press("Enter")
+
+    hit = page.locator(".found .row", has=page.locator("mark")).first
+    expect(hit.locator("mark").first).to_have_text("退款")
+    hit.click()
+    shown = page.locator("[data-shown]")
+    expect(shown).to_contain_text(f"订单 {token}")
+    expect(shown).to_be_in_viewport()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1300, 390], ids=["desktop", "phone"])
 def test_the_console_fits_the_screen(desk: Desk, parley: Parley, scheme: str, width: int) -> None:

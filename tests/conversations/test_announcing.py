@@ -19,6 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 MESSAGE = {
     "type": str,
     "id": int,
+    "public_id": str,
     "change": int,
     "turn": int | None,
     "sender": str,

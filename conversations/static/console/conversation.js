@@ -15,7 +15,7 @@ export class Conversation {
     this.messages.take(state.events);
     this.#showEarlier(state.earlier);
     this.#showOwner();
-    this.messages.toEnd();
+    this.messages.toShown();
     this.#markRead();
   }
 
@@ -126,6 +126,7 @@ export class Conversation {
     this.text.value = "";
     const answer = await this.#post("say/", { text });
     if (!answer) return void (this.text.value ||= text);
+    if (this.state.until !== null) return void (location.search = "");
     this.messages.take([answer.message]);
     this.messages.toEnd();
   }
@@ -159,7 +160,7 @@ export class Conversation {
 
   #markRead() {
     const newest = this.messages.newest;
-    if (document.hidden || !newest || newest === this.read) return;
+    if (document.hidden || this.state.until !== null || !newest || newest === this.read) return;
     this.read = newest;
     this.#post("read/", { message: newest });
   }

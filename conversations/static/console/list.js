@@ -1,5 +1,6 @@
 // The list of conversations.  The server draws it; it is fetched again when something in it changes.
 const PAUSE_MS = 1500; // between two fetches, however much changes
+const SEARCH_PAUSE_MS = 10_000; // the same, where a fetch means to search again
 
 export class List {
   #timer = null;
@@ -7,6 +8,7 @@ export class List {
 
   constructor(element) {
     this.element = element;
+    this.pause = "search" in element.dataset ? SEARCH_PAUSE_MS : PAUSE_MS;
     this.title = document.title;
     this.isLonger = false; // once more pages were added it is not drawn anew under the reader
     this.clock = new Intl.DateTimeFormat(document.documentElement.lang, { timeStyle: "short" });
@@ -18,7 +20,7 @@ export class List {
 
   changed(conversations) {
     const isNews = Object.values(conversations).some((kinds) => kinds.includes("handoff"));
-    this.#soon(isNews ? 0 : Math.max(0, PAUSE_MS - (Date.now() - this.#fetchedAt)));
+    this.#soon(isNews ? 0 : Math.max(0, this.pause - (Date.now() - this.#fetchedAt)));
   }
 
   refresh() {
@@ -79,8 +81,9 @@ export class List {
     this.isLonger = true;
     const page = document.createElement("div");
     page.innerHTML = await (await fetch(link.href)).text();
-    this.element.querySelector(".rows").append(...page.querySelectorAll(".rows > li"));
-    const next = page.querySelector("a.more");
+    const rows = link.closest(".found-place")?.querySelector(".rows") ?? this.element.querySelector(".rows");
+    rows.append(...page.querySelectorAll(link.closest(".found-place") ? ".found > li" : ".rows:not(.found) > li"));
+    const next = page.querySelector(`a.more[href^="${new URL(link.href).pathname}"]`);
     next ? link.replaceWith(next) : link.remove();
     this.#showTimes();
   }

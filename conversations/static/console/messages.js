@@ -24,6 +24,13 @@ export class Messages {
     if (isAtEnd) this.toEnd();
   }
 
+  toShown() {
+    const shown = [...this.#messages.values()].find(({ event }) => event.public_id === this.state.shown);
+    if (!shown) return this.toEnd();
+    shown.element.dataset.shown = "";
+    shown.element.scrollIntoView({ block: "center" });
+  }
+
   toEnd() {
     this.scroll.scrollTop = this.scroll.scrollHeight;
   }
@@ -39,6 +46,7 @@ export class Messages {
   }
 
   #takeMessage(event) {
+    if (this.state.until !== null && event.id > this.state.until) return; // behind what this page shows
     const known = this.#messages.get(event.id);
     if (known?.event.change > event.change) return;
     const element = known?.element ?? this.template.cloneNode(true).firstElementChild;

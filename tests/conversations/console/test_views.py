@@ -9,10 +9,13 @@ from django.core.management import call_command
 from django.test import Client
 
 from bots.models import Robot
-from conversations import handoffs
-from conversations.console.rights import create_groups
+from conversations import handoffs, searching
+from conversations.console import finding, lists
+from conversations.console.rights import Scope, create_groups
 from conversations.models import Conversation, Handoff, Message, Seat
 from tests.support.factories import make_conversation, make_robot, say
+
+EVERYTHING = Scope(None)
 
 
 @pytest.fixture(autouse=True)
@@ -244,3 +247,56 @@ def test_a_command_makes_operators(capsys: pytest.CaptureFixture[str]) -> None:
     assert susan.check_password(capsys.readouterr().out.strip())
     assert susan.has_perm("conversations.supervise_conversation")
     assert not susan.is_staff
+
+
+def test_search_finds_messages_page_by_page(
+    conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "PAGE", 2)
+    for number in range(3):
+        say(conversation, f"refund {number}")
+    olive = desk("olive")
+
+    page = olive.get("/console/?q=refund").context["found"]
+    rest = olive.get(f"/console/found/?q=refund&before={page.next}").context["found"]
+
+    assert [hit.message.text for hit in page.hits + rest.hits] == ["refund 2", "refund 1", "refund 0"]
+    assert rest.next is None
+
+
+def test_search_takes_the_same_queries_for_any_number_of_hits(
+    conversation: Conversation, robot: Robot, django_assert_num_queries: Any
+) -> None:
+    for number in range(10):
+        say(make_conversation(robot, f"user{number}"), "refund")
+    searching.catch_up()
+
+    with django_assert_num_queries(5):  # two of them to be up to date, two to search
+        assert len(finding.hits(EVERYTHING, lists.asked({"q": "refund"})).hits) == 10
+
+
+def test_search_keeps_to_the_robot_and_to_what_one_may_see(conversation: Conversation, robot: Robot) -> None:
+    other = make_conversation(make_robot(robot.account, robot.route, "bea"))
+    say(conversation, "refund here")
+    say(other, "refund there")
+
+    asked = lists.asked({"q": "refund", "robot": str(robot.pk)})
+
+    for scope, wanted in ((EVERYTHING, asked), (Scope(frozenset([robot.pk])), lists.asked({"q": "refund"}))):
+        assert [hit.message.text for hit in finding.hits(scope, wanted).hits] == ["refund here"]
+    assert finding.hits(Scope(frozenset([other.robot_id])), asked).hits == []
+
+
+def test_a_link_to_a_message_shows_what_is_around_it(conversation: Conversation) -> None:
+    said = [say(conversation, f"message {number}") for number in range(200)]
+    olive = desk("olive")
+    address = f"/console/{conversation.public_id}/?message="
+
+    state = olive.get(f"{address}{said[50].public_id}").context["state"]
+
+    shown = [event["id"] for event in state["events"] if event["type"] == "message"]
+    assert len(shown) == 50
+    assert said[50].pk in shown
+    assert state["until"] == max(shown)
+    assert olive.get(f"{address}{said[190].public_id}").context["state"]["until"] is None
+    assert olive.get(f"{address}nonsense").context["state"]["until"] is None

@@ -1,0 +1,58 @@
+"""What the console's search finds in messages: a page at a time, newest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.http import QueryDict
+
+from conversations import searching
+from conversations.console.lists import Asked
+from conversations.console.rights import Scope
+from conversations.models import Message
+from conversations.searching import Piece
+
+PAGE: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    message: Message
+    excerpt: list[Piece]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hits:
+    hits: list[Hit]
+    next: int | None  # `before` of the next page; None: this is the last one
+
+
+def hits(scope: Scope, wanted: Asked, before: int | None = None) -> Hits:
+    """The messages that have all that was asked for; with `before` those older than the one of that id."""
+    searching.bring_up_to_date()
+    robots = robots_of(scope, wanted)
+    ids = searching.found(wanted.query, robots=robots, before=before, most=PAGE + 1)
+    rows = Message.objects.select_related("conversation__robot__account").in_bulk(ids[:PAGE])
+    shown = [rows[pk] for pk in ids[:PAGE] if pk in rows]
+    return Hits(
+        hits=[Hit(message=each, excerpt=excerpt_of(each, wanted.query)) for each in shown],
+        next=ids[PAGE - 1] if len(ids) > PAGE else None,
+    )
+
+
+def robots_of(scope: Scope, wanted: Asked) -> list[int] | None:
+    """Whose messages may be found; None: all robots'."""
+    if wanted.robot is None:
+        return None if scope.robots is None else sorted(scope.robots)
+    return [wanted.robot] if scope.robots is None or wanted.robot in scope.robots else []
+
+
+def excerpt_of(message: Message, query: str) -> list[Piece]:
+    return searching.excerpt(searching.text_of(message).strip(), query)
+
+
+def before_in(parameters: QueryDict | dict[str, Any]) -> int | None:
+    """Where a page begins.  What is not understood counts as not asked for."""
+    text = parameters.get("before", "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None

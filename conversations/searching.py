@@ -1,0 +1,187 @@
+"""Messages found by the words in them, in scripts with blanks between words and in those without.
+
+A message is indexed by its words, and where a script has no blanks by each two characters that follow one
+another.  Both sides are folded, so that case, width, accents and traditional characters do not matter.
+
+The index is a table of its own that is brought up to date once a minute and ahead of each search, by the
+numbers that changes draw (`announcing`): an index of the messages themselves would be written with every
+callback and every frame.  An embedded PostgreSQL has no pg_trgm; arrays of lexemes need no extension.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final
+
+import regex
+from django.db import connection
+from django.db.models import F, Max
+
+from bots import draining
+from bots.safety.folding import NOTHING, fold, is_spelled
+from conversations.models import Message, MessageWords
+
+LONGEST_WORD: Final = 64  # characters that are indexed
+# As many changes may have been under way while others were indexed.  A search looks back less far: what it
+# misses so is found by the next round.
+MARGIN: Final = 10_000
+SMALL_MARGIN: Final = 500
+AT_ONCE: Final = 2000
+WALK: Final = 20_000  # messages that a search walks back over before it looks words up
+AHEAD_OF_SEARCH: Final = 500  # messages that a search indexes first, at most
+
+INDEX: Final = """
+INSERT INTO conversations_messagewords (message_id, change, words)
+SELECT message.id, new.change, array_to_tsvector(string_to_array(new.words, ' '))
+  FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS new(id, change, words)
+  JOIN conversations_message AS message ON message.id = new.id
+    ON CONFLICT (message_id) DO UPDATE SET change = EXCLUDED.change, words = EXCLUDED.words
+"""
+
+
+OF_ROBOTS: Final = """
+SELECT hit.message_id FROM hit
+ WHERE %(robots)s::bigint[] IS NULL OR EXISTS (
+    SELECT FROM conversations_message AS message
+      JOIN conversations_conversation AS conversation ON conversation.id = message.conversation_id
+     WHERE message.id = hit.message_id AND conversation.robot_id = ANY(%(robots)s))
+ ORDER BY hit.message_id DESC LIMIT %(most)s
+"""
+WALK_BACK: Final = f"""
+WITH recent AS MATERIALIZED (
+    SELECT message_id, words FROM conversations_messagewords
+     WHERE %(before)s::bigint IS NULL OR message_id < %(before)s
+     ORDER BY message_id DESC LIMIT %(walk)s
+), hit AS (SELECT message_id FROM recent WHERE words @@ %(query)s::tsquery)
+{OF_ROBOTS}
+"""  # noqa: S608 -- of constants only
+LOOK_UP: Final = f"""
+WITH hit AS MATERIALIZED (
+    SELECT message_id FROM conversations_messagewords
+     WHERE words @@ %(query)s::tsquery AND (%(before)s::bigint IS NULL OR message_id < %(before)s)
+)
+{OF_ROBOTS}
+"""  # noqa: S608 -- of constants only
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some of a message's text, and whether it is what was looked for."""
+
+    text: str
+    is_hit: bool
+
+
+def runs_of(text: str) -> Iterator[tuple[bool, str]]:
+    """Words, and what stands together in a script without blanks; which of the two each is."""
+    for part in fold(text).replace(NOTHING, "").split():
+        for spelled, characters in groupby(part, is_spelled):
+            yield spelled, "".join(characters)
+
+
+def words_of(text: str) -> set[str]:
+    """What a text is indexed by."""
+    words: set[str] = set()
+    for spelled, run in runs_of(text):
+        if spelled:
+            words.add(run[:LONGEST_WORD])
+        else:
+            words.update(run[place : place + 2] for place in range(len(run)))
+    return words
+
+
+def query_of(text: str) -> str:
+    """All that is looked for, each word by its beginning; "" where there is nothing to look for."""
+    terms: dict[str, None] = {}
+    for spelled, run in runs_of(text):
+        if spelled or len(run) == 1:
+            terms[f"'{run[:LONGEST_WORD]}':*"] = None
+        else:
+            terms |= {f"'{run[place : place + 2]}'": None for place in range(len(run) - 1)}
+    return " & ".join(terms)
+
+
+def found(text: str, *, robots: list[int] | None = None, before: int | None = None, most: int) -> list[int]:
+    """Ids of messages that have all of it, the newest first.  None where there is nothing to look for.
+
+    PostgreSQL could choose between walking back from the newest message and looking words up, but it takes
+    words for independent of one another, and beginnings of words for common.  So a walk comes first, for what
+    is said all the time; what it does not fill a page with is rare, and is looked up.
+    """
+    wanted: dict[str, Any] = {
+        "query": query_of(text),
+        "robots": robots,
+        "before": before,
+        "most": most,
+        "walk": WALK,
+    }
+    if not wanted["query"]:
+        return []
+    ids = _run(WALK_BACK, wanted)
+    return ids if len(ids) == most else _run(LOOK_UP, wanted)
+
+
+def _run(way: str, wanted: dict[str, Any]) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(way, wanted)
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+def catch_up() -> None:
+    """Index all that is behind.  Raises WorkerStopping."""
+    while bring_up_to_date(AT_ONCE, MARGIN) == AT_ONCE:
+        draining.stop_if_told()
+
+
+def bring_up_to_date(most: int = AHEAD_OF_SEARCH, margin: int = SMALL_MARGIN) -> int:
+    """Index messages that were finished or changed since; how many."""
+    newest = MessageWords.objects.aggregate(newest=Max("change"))["newest"] or 0
+    behind = (
+        Message.objects.filter(change__gt=newest - margin)
+        .exclude(state__in=Message.UNDELIVERED)
+        .exclude(words__change=F("change"))
+        .order_by("change")[:most]
+    )
+    messages = list(behind)
+    if messages:
+        index(messages)
+    return len(messages)
+
+
+def index(messages: list[Message]) -> None:
+    ids = [message.pk for message in messages]
+    changes = [message.change for message in messages]
+    words = [" ".join(words_of(text_of(message))) for message in messages]
+    with connection.cursor() as cursor:
+        cursor.execute(INDEX, [ids, changes, words])
+
+
+def text_of(message: Message) -> str:
+    """With the name of a file."""
+    name = message.extra.get("name", "") if isinstance(message.extra, dict) else ""
+    return f"{message.text} {name}"
+
+
+def excerpt(text: str, query: str, *, around: int = 40) -> list[Piece]:
+    """The part of a text where the first of what was looked for stands, with all of it marked."""
+    folded = fold(text)  # as long as the text, and each place the same
+    spots = sorted({(spot.start(), spot.end()) for run in _wanted(query) for spot in run.finditer(folded)})
+    first = spots[0][0] if spots else 0
+    begin, end = max(0, first - around), first + 3 * around
+    pieces = [Piece("…" if begin else "", is_hit=False)]
+    at = begin
+    for start, stop in spots:
+        if start < at or start >= end:
+            continue
+        pieces += [Piece(text[at:start], is_hit=False), Piece(text[start:stop], is_hit=True)]
+        at = stop
+    pieces += [Piece(text[at:end], is_hit=False), Piece("…" if end < len(text) else "", is_hit=False)]
+    return [piece for piece in pieces if piece.text]
+
+
+def _wanted(query: str) -> Iterator[regex.Pattern[str]]:
+    """Where a run stands: a word where one begins, anything else anywhere."""
+    for spelled, run in runs_of(query):
+        yield regex.compile(rf"(?<![\p{{L}}\p{{N}}]){run}" if spelled else run)
