@@ -1,4 +1,4 @@
-.PHONY: help setup demo test lint format bench lock
+.PHONY: help setup demo test lint audit format bench lock
 PORT ?= 8000
 CHECK ?=
 ARGS ?=
@@ -8,7 +8,8 @@ help:
 	@echo "make demo    Parley with a simulated chat cloud: PORT=8000; CHECK=1 asks the robots and ends"
 	@echo "make test    the whole test suite: ARGS=tests/config picks some"
 	@echo "make setup   .venv with all that Parley runs on"
-	@echo "make lint    format, rules, types, migrations, translations, the vendors' table"
+	@echo "make lint    format, rules, types, migrations, translations, the vendors' table, secrets"
+	@echo "make audit   known weaknesses of what is installed; asks the network, so it is no part of lint"
 	@echo "make format  puts the code in form"
 	@echo "make bench   the benchmark table"
 	@echo "make lock    requirements*.txt anew from requirements*.in"
@@ -33,6 +34,12 @@ lint:
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python bin/check_translations.py
 	$(BIN)/python bin/check_vendors.py
+	$(BIN)/python bin/check_migrations.py
+	$(BIN)/python bin/check_secrets.py
+
+audit:
+	@bin/setup
+	bin/audit $(BIN)/python
 
 format:
 	@bin/setup dev

@@ -24,7 +24,7 @@ from tests.bots.vendors.cloud import HANG_UP, Cloud, Reply
 from tests.bots.vendors.zego.case import APP_ID, CASE, fail, ok
 
 NOW = 1761998400.25
-SECRET = "9193cc662a4c0ec135ec71fb57194b38"
+SECRET = "9193cc662a4c0ec135ec71fb57194b38"  # made up: not a secret
 KEY = (1761998400123 << 20) | 654321
 EXISTS = [{"UserId": "@RBT#001", "SubCode": 660700002, "SubMessage": "exists"}]
 

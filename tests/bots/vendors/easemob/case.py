@@ -28,7 +28,7 @@ class EasemobCase(VendorCase):
     name = "easemob"
     fresh_for = timedelta(minutes=10)
     is_signed_in_body = True
-    callback_secret = "0f2b3c4d5e6f708192a3b4c5d6e7f809"
+    callback_secret = "0f2b3c4d5e6f708192a3b4c5d6e7f809"  # made up: not a secret
     settings: ClassVar[JSONDict] = {
         "org_name": "acme",
         "app_name": "chat",

@@ -29,7 +29,7 @@ class TencentCase(VendorCase):
     callback_secret = "xxxxyyyy"
     settings: ClassVar[JSONDict] = {
         "sdk_app_id": SDK_APP_ID,
-        "secret_key": "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e",
+        "secret_key": "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e",  # not a secret
         "callback_token": callback_secret,
     }
     address_setting = "api_base"

@@ -27,10 +27,10 @@ class ZegoCase(VendorCase):
     name = "zego"
     fresh_for = timedelta(minutes=10)
     is_signed_in_body = True
-    callback_secret = "0f2b3c4d5e6f708192a3b4c5d6e7f809"
+    callback_secret = "0f2b3c4d5e6f708192a3b4c5d6e7f809"  # made up: not a secret
     settings: ClassVar[JSONDict] = {
         "app_id": APP_ID,
-        "server_secret": "9193cc662a4c0ec135ec71fb57194b38",
+        "server_secret": "9193cc662a4c0ec135ec71fb57194b38",  # made up: not a secret
         "callback_secret": callback_secret,
     }
     address_setting = "zim_api_base"
