@@ -62,6 +62,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "title": _("System"),
             "items": [
                 item(_("API keys"), "key", "conversations", "apikey"),
+                item(_("Webhooks"), "outgoing_mail", "webhooks", "webhook"),
+                item(_("Webhook deliveries"), "outbox", "webhooks", "delivery"),
                 item(_("Jobs"), "pending_actions", "procrastinate", "procrastinatejob"),
                 item(_("Workers"), "engineering", "procrastinate", "procrastinateworker"),
                 item(_("Users"), "person", "auth", "user"),

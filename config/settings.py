@@ -30,6 +30,7 @@ WORKER_CONCURRENCY = env.count("WORKER_CONCURRENCY", default=300)
 DRAIN_S = env.seconds("DRAIN_S", default=20)
 RECONCILE_DAYS = env.count("RECONCILE_DAYS", default=7)  # how far back missed messages are looked for
 KEEP_CALLBACKS_DAYS = env.days("KEEP_CALLBACKS_DAYS", default=30)
+KEEP_DELIVERIES_DAYS = env.days("KEEP_DELIVERIES_DAYS", default=7)
 KEEP_MESSAGES_DAYS = env.days("KEEP_MESSAGES_DAYS", default=0)
 METRICS_TOKEN = env.text("METRICS_TOKEN", default="")  # whose bearer may read /metrics
 ALLOW_REAL_MODELS = True  # False: asking a model that is not on this machine is an error
@@ -76,6 +77,7 @@ INSTALLED_APPS = [
     "conversations",
     "agents",
     "alerts",
+    "webhooks",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

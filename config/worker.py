@@ -27,6 +27,7 @@ from bots.database import release_connection
 from config import jobs, readiness
 from conversations import wakeups
 from metrics.keeping import KeepingThread
+from webhooks.courier import Courier
 
 log = structlog.get_logger(__name__)
 
@@ -47,14 +48,14 @@ def work(*, concurrency: int) -> bool:
     """Run jobs until told to stop; whether that is why it ended.  Blocks."""
     wait_for_database()
     gc.freeze()  # what was imported stays: no need to look through it again and again
-    metrics, watcher = KeepingThread(), Watcher()
-    metrics.start()
-    watcher.start()
+    side_work = (KeepingThread(), Watcher(), Courier())
+    for each in side_work:
+        each.start()
     try:
         return asyncio.run(_work(concurrency))
     finally:
-        watcher.stop()
-        metrics.stop()
+        for each in reversed(side_work):
+            each.stop()
 
 
 def wait_for_database() -> None:

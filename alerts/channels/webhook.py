@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from alerts.channels.base import HTTPSender
 from bots.events import JSONDict
-from bots.safety.hooks import signed
+from bots.posting import signed
 
 if TYPE_CHECKING:
     from alerts.letters import Letter
