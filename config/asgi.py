@@ -21,6 +21,7 @@ django_application: Any = get_wsgi_application()
 
 from agents.front import brain_app  # noqa: E402
 from alerts.watcher import Watcher  # noqa: E402
+from config.doors import Doors  # noqa: E402
 from conversations.api import streaming  # noqa: E402
 from conversations.console.routing import websockets  # noqa: E402
 from conversations.front import callbacks_app  # noqa: E402
@@ -34,15 +35,16 @@ DJANGO_THREADS: Final = 40
 
 type Scope = dict[str, Any]
 
+doors = Doors()
 django_on_threads: Any = WSGIMiddleware(django_application, workers=DJANGO_THREADS)
 
 
 async def application(scope: Scope, receive: Any, send: Any) -> None:
     """Parley's ASGI application."""
     if scope["type"] == "http":
-        await handler_of(scope["path"])(scope, receive, send)
+        await doors.pass_through(handler_of(scope["path"]), scope, receive, send)
     elif scope["type"] == "websocket":
-        await websockets(scope, receive, send)
+        await doors.pass_through(websockets, scope, receive, send)
     elif scope["type"] == "lifespan":
         await live(receive, send)
 

@@ -6,10 +6,12 @@ import math
 import signal
 import socket
 import sys
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 from django.conf import settings
+
+MAX_FRAME_BYTES: Final = 64 * 1024  # that a console sends; it only says what it looks at
 
 
 def serve(listener: socket.socket, application: Any = "config.asgi:application") -> None:
@@ -22,6 +24,7 @@ def serve(listener: socket.socket, application: Any = "config.asgi:application")
         http="httptools",
         loop="uvloop",
         ws="websockets-sansio",
+        ws_max_size=MAX_FRAME_BYTES,
         lifespan="on",
         log_config=None,  # Django's is in place
         access_log=False,

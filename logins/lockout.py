@@ -17,9 +17,14 @@ from django.shortcuts import render
 def client_address(request: HttpRequest) -> str | None:
     """Whose request it is: as the proxy says that speaks https in front of us, where there is one."""
     forwarded = request.headers.get("X-Forwarded-For", "") if settings.IS_HTTPS else ""
+    return nearest_address(forwarded, request.META.get("REMOTE_ADDR"))
+
+
+def nearest_address(forwarded: str, peer: str | None) -> str | None:
+    """The client's address by the header of a proxy, or else the peer's."""
     # The proxy adds to the end; what stands before that, anybody may have written.
     nearest = forwarded.rpartition(",")[2].strip()
-    return nearest if is_address(nearest) else request.META.get("REMOTE_ADDR")
+    return nearest if is_address(nearest) else peer
 
 
 def is_address(text: str) -> bool:
