@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 
-from agents.configuration import save_template
+from agents.configuration import register_again, save_template
 from agents.forms import SIDES, more_name, param_name, template_form
 from agents.models import AgentTemplate, Call
 from agents.speech import ASR, TTS, params_of
@@ -25,11 +27,13 @@ DEFAULTS: Final = {"tts": "ByteDanceV3", "asr": "Tencent"}
 @admin.register(AgentTemplate)
 class AgentTemplateAdmin(ConfigurationAdmin):
     fixed_fields = ("slug", "account", "agent_id")
-    list_display = ("slug", "name", "robot", "account", "llm", "tts_vendor", "enabled")
+    list_display = ("slug", "name", "robot", "account", "llm", "tts_vendor", "show_registration", "enabled")
     list_filter = (("account", RelatedDropdownFilter), "llm", "enabled")
     list_select_related = ("account", "robot")
     search_fields = ("slug", "name", "agent_id")
     autocomplete_fields = ("account", "robot", "model")
+    readonly_fields = ("show_registration", "registered_at", "registration_error", "drifted_at")
+    actions = ("register_selected",)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         vendors = chosen_vendors(request, obj)
@@ -43,6 +47,7 @@ class AgentTemplateAdmin(ConfigurationAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: AgentTemplate | None = None) -> Any:
         vendors = chosen_vendors(request, obj)
         about = "" if obj else links_to_vendors()
+        outcome = [("show_registration", "registered_at", "drifted_at"), "registration_error"]
         return (
             (None, {"fields": ["slug", "account", "agent_id", "name", "enabled"], "description": about}),
             (_("Mind"), {"fields": ["robot", ("llm", "model")]}),
@@ -65,10 +70,30 @@ class AgentTemplateAdmin(ConfigurationAdmin):
                 _("Calls"),
                 {"fields": [("max_idle_s", "can_be_interrupted"), "callbacks", "serves_samples"]},
             ),
+            *(((_("At the voice service"), {"fields": outcome}),) if obj else ()),
         )
 
     def save_model(self, request: HttpRequest, obj: AgentTemplate, form: Any, change: bool) -> None:
         save_template(obj)
+
+    @admin.display(description=_("registration"))
+    def show_registration(self, template: AgentTemplate) -> SafeString | str:
+        if template.registration_error:
+            reason = Truncator(template.registration_error).chars(80)
+            return format_html('{}<div class="mt-1 text-xs">{}</div>', badge(_("failed"), "danger"), reason)
+        if template.registered_at:
+            return badge(_("registered"), "success")
+        is_able = template.enabled and template.account.enabled and template.robot.enabled
+        return badge(_("waiting"), "info") if is_able else "–"
+
+    @admin.action(description=_("Register again at the voice service"), permissions=["change"])
+    def register_selected(self, request: HttpRequest, templates: QuerySet[AgentTemplate]) -> None:
+        count = register_again(templates)
+        text = ngettext(
+            "%(count)d template will be registered.", "%(count)d templates will be registered.", count
+        )
+        level = messages.SUCCESS if count else messages.WARNING
+        messages.add_message(request, level, text % {"count": count})
 
 
 def chosen_vendors(request: HttpRequest, template: AgentTemplate | None) -> dict[str, str]:

@@ -9,7 +9,9 @@ class AgentsConfig(AppConfig):
     verbose_name = _("Voice")
 
     def ready(self) -> None:
+        from agents import following
         from agents.configuration import AgentTemplateSection
         from bots.configuration.schema import SECTIONS
 
         SECTIONS["agent_templates"] = AgentTemplateSection
+        following.connect()

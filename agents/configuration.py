@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from agents.models import AgentTemplate
 from agents.speech import secret_paths
+from agents.tasks import defer_registrations
 from bots.configuration.schema import Choice, ObjectSection, Section, Slug
 from bots.models import LanguageModel, Robot, VendorAccount
 
+OUTCOME: Final = ("registered_at", "registered_digest", "registration_error", "drifted_at", "brain_secret")
+
 
 def save_template(template: AgentTemplate) -> None:
-    """Store the template."""
+    """Store the template, and let the voice service have it."""
     with transaction.atomic():
+        stored = AgentTemplate.objects.select_for_update().filter(pk=template.pk).first()
+        for name in OUTCOME:  # which a job may have written since the template was read
+            if stored is not None:
+                setattr(template, name, getattr(stored, name))
         template.save()
+        defer_registrations([template.pk])
+
+
+def register_again(templates: QuerySet[AgentTemplate]) -> int:
+    """Let the voice service have these once more, in the background.  Returns how many."""
+    with transaction.atomic():
+        template_ids = list(templates.able().values_list("pk", flat=True))  # type: ignore[attr-defined]
+        AgentTemplate.objects.filter(pk__in=template_ids).update(registered_at=None, registration_error="")
+        defer_registrations(template_ids)
+    return len(template_ids)
 
 
 class RobotName(serializers.Field[Any, Any, Any, Any]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -29,6 +29,12 @@ def usual_callbacks() -> list[str]:
 
 def bounds(least: float, most: float) -> list[Any]:
     return [MinValueValidator(least), MaxValueValidator(most)]
+
+
+class AgentTemplates(models.QuerySet["AgentTemplate"]):
+    def able(self) -> Self:
+        """Those that can be called."""
+        return self.filter(enabled=True, account__enabled=True, robot__enabled=True)
 
 
 class AgentTemplate(models.Model):
@@ -129,6 +135,8 @@ class AgentTemplate(models.Model):
     registration_error = models.TextField(_("registration error"), blank=True, editable=False)
     drifted_at = models.DateTimeField(_("found changed"), null=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = AgentTemplates.as_manager()
 
     class Meta:
         verbose_name = _("agent template")

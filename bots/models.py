@@ -121,7 +121,7 @@ class Pace(models.Model):
     """
 
     account = models.ForeignKey(VendorAccount, models.CASCADE, related_name="paces")
-    call = models.CharField(max_length=8, choices=VendorAccount.Call)
+    call = models.CharField(max_length=40)  # one of VendorAccount.Call, or what a higher app calls its own
     next_at = models.DateTimeField()  # when the next call may leave
 
     class Meta:

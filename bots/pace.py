@@ -34,22 +34,25 @@ RETURNING extract(epoch FROM next_at - clock_timestamp())::float8 - %(interval)s
 
 def try_slot(account: VendorAccount, call: VendorAccount.Call) -> float | None:
     """Seconds to wait (at most TRY_HORIZON_S) before a call that may be skipped; None: skip it."""
-    return _take_slot(account, call, TRY_HORIZON_S)
+    return _take_slot(account, call.value, account.allowance(call), TRY_HORIZON_S)
 
 
 def reserve_slot(account: VendorAccount, call: VendorAccount.Call, *, weight: float = 1.0) -> float:
     """Seconds to wait before a call that must be made, and that counts as so many."""
-    wait = _take_slot(account, call, RESERVE_HORIZON_S, weight)
+    return reserve_named_slot(account, call.value, account.allowance(call) / weight)
+
+
+def reserve_named_slot(account: VendorAccount, name: str, per_s: float) -> float:
+    """Seconds to wait before a call of a kind of its own, of which the vendor allows so many a second."""
+    wait = _take_slot(account, name, per_s, RESERVE_HORIZON_S)
     return RESERVE_HORIZON_S if wait is None else wait
 
 
-def _take_slot(
-    account: VendorAccount, call: VendorAccount.Call, horizon_s: float, weight: float = 1.0
-) -> float | None:
+def _take_slot(account: VendorAccount, name: str, per_s: float, horizon_s: float) -> float | None:
     parameters: dict[str, int | float | str] = {
         "account": account.pk,
-        "call": call.value,
-        "interval": weight * (1 + SLACK_S) / account.allowance(call),
+        "call": name,
+        "interval": (1 + SLACK_S) / per_s,
         "horizon": horizon_s,
     }
     with connection.cursor() as cursor:

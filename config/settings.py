@@ -22,6 +22,8 @@ DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.text("SECRET_KEY", default="") or secrets.kept_in(VAR_DIR / "secrets" / "secret_key")
 CREDENTIALS_KEYS = secrets.fernet_keys(env.names("CREDENTIALS_KEYS"), VAR_DIR / "secrets" / "credentials_key")
 PUBLIC_URL = env.address("PUBLIC_URL")  # where the outside reaches us; "" if that is not known
+# Where voice services ask our brain.  Without a PUBLIC_URL: where `serve` listens, good on one machine.
+OWN_URL = PUBLIC_URL or env.address("SERVED_AT")
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", default="localhost,127.0.0.1")
 if PUBLIC_URL:
     ALLOWED_HOSTS.append(urlsplit(PUBLIC_URL).hostname or "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import requests
@@ -13,7 +13,7 @@ from bots.events import JSONDict
 from bots.text import shorten
 from bots.vendors.http import JSONClient
 from bots.vendors.zego.config import ZegoConfig
-from bots.vendors.zego.errors import SIGNATURE_EXPIRED, error_of
+from bots.vendors.zego.errors import MEANINGS, SIGNATURE_EXPIRED, Meaning, error_of
 
 LONGEST_MESSAGE: Final = 300
 
@@ -25,7 +25,7 @@ def signature_of(app_id: int, nonce: str, server_secret: str, timestamp: int) ->
 
 
 class ZegoClient:
-    """One project's access to the API.  Threads share it."""
+    """One project's access to an API of ZEGO's, that of ZIM unless another is named.  Threads share it."""
 
     def __init__(
         self,
@@ -34,8 +34,12 @@ class ZegoClient:
         *,
         timeout_s: tuple[float, float],  # for the connection, for the answer
         now: Callable[[], float],
+        address: str = "",
+        meanings: Mapping[int, Meaning] = MEANINGS,
     ) -> None:
         self.config = config
+        self._address = f"{(address or config.zim_api_base).rstrip('/')}/"
+        self._meanings = meanings
         self._http = JSONClient(session=session, party="zego", timeout_s=timeout_s)
         self._now = now
 
@@ -45,13 +49,12 @@ class ZegoClient:
         if answer["Code"] == SIGNATURE_EXPIRED:  # it waited for too long on its way: a new one may help
             answer = self._post(action, request)
         if code := code_of(answer):
-            raise error_of(action, code, answer["Message"])
+            raise error_of(action, code, answer["Message"], self._meanings)
         return answer
 
     def _post(self, action: str, request: JSONDict) -> JSONDict:
         """An answer that has a Code, and a Message that can be shown."""
-        address = f"{self.config.zim_api_base.rstrip('/')}/"
-        answer = self._http.post(address, request, call=action, params=self._query(action))
+        answer = self._http.post(self._address, request, call=action, params=self._query(action))
         try:
             answer["Code"] = int(answer["Code"])
         except (ValueError, TypeError, KeyError, OverflowError):

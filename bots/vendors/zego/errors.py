@@ -5,6 +5,7 @@ What is not listed is refused for good: a request is not repeated without knowin
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from bots.errors import (
@@ -40,9 +41,8 @@ SIGNATURE_EXPIRED: Final = 100000004
 ROBOT_EXISTS: Final = 660700002
 ALREADY_RECALLED: Final = "660000023"
 
-MEANINGS: Final[dict[int, Meaning]] = {
-    # The gateway of all products
-    100000000: Meaning(VendorRefused, "wrong host: check zim_api_base"),
+GATEWAY: Final[dict[int, Meaning]] = {  # of all products
+    100000000: Meaning(VendorRefused, "wrong host: check zim_api_base and agent_api_base"),
     **dict.fromkeys((100000001, 100000002, 100000003, 100000006, 100000008, 100000009, 100000012), BUG),
     **dict.fromkeys((100000013, 100000014), BUG),
     SIGNATURE_EXPIRED: Meaning(
@@ -51,6 +51,9 @@ MEANINGS: Final[dict[int, Meaning]] = {
     **dict.fromkeys((100000005, 100000010, 100000011), SIGNATURE),
     **dict.fromkeys((100000007, 100000016, 100000017), NOT_OPENED),
     100000015: INTERNAL,
+}
+
+MEANINGS: Final[dict[int, Meaning]] = GATEWAY | {
     # ZIM, any call
     **dict.fromkeys((1, 7), SLOW_DOWN),
     2: BUG,
@@ -83,9 +86,9 @@ EDITS: Final = ("EditC2cMsgBody", "EditGroupMsgBody")
 NO_EDITING: Final = frozenset({660000028, 100000007, 100000017})
 
 
-def error_of(action: str, code: int, message: str) -> VendorError:
+def error_of(action: str, code: int, message: str, meanings: Mapping[int, Meaning] = MEANINGS) -> VendorError:
     """What a Code other than 0 comes to."""
-    meaning = MEANINGS.get(code, UNKNOWN)
+    meaning = meanings.get(code, UNKNOWN)
     error = EditingUnavailable if action in EDITS and code in NO_EDITING else meaning.error
     detail = f"{action}: {meaning.words}" + (f" ({message})" if message else "")
     return error(detail, party="zego", code=str(code), retry_after=meaning.retry_after)

@@ -34,6 +34,7 @@ class Command(BaseCommand):
         with listen(host, port) as listener:
             prepare_database()
             programs = [web(listener), *(worker(number + 1) for number in range(workers))]
+            os.environ["SERVED_AT"] = address(listener).rstrip("/")  # for our children
             self.stdout.write(f"Parley is at {address(listener)}")
             self.stdout.flush()
             asyncio.run(supervise(programs, listener))

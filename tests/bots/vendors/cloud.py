@@ -96,8 +96,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def open_cloud() -> Iterator[Cloud]:
-    cloud = Cloud()
+def open_cloud(cloud: Cloud | None = None) -> Iterator[Cloud]:
+    cloud = cloud or Cloud()
     handler = type("CloudHandler", (Handler,), {"cloud": cloud})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         cloud.url = f"http://127.0.0.1:{server.server_port}"
