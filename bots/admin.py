@@ -21,6 +21,7 @@ from unfold.decorators import action
 
 from bots import health, routing
 from bots.configuration.saving import register_again, save_account, save_price, save_robot, save_route
+from bots.desks import Desk
 from bots.forms import (
     CLEAR,
     CONFIG,
@@ -111,6 +112,7 @@ class VendorAccountAdmin(ConfigurationAdmin):
     list_display = ("slug", "vendor", "show_robots", "enabled")
     list_filter = ("vendor", "enabled")
     search_fields = ("slug",)
+    autocomplete_fields = ("desk",)
     readonly_fields = ("show_vendor", "show_note")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[VendorAccount]:
@@ -130,7 +132,7 @@ class VendorAccountAdmin(ConfigurationAdmin):
         noted = ["show_note"] if obj and note_of(obj) else []
         about = callback_address(request, obj) if obj else other_vendors(vendor)
         return (
-            (None, {"fields": ["slug", "show_vendor", *noted, "enabled"], "description": about}),
+            (None, {"fields": ["slug", "show_vendor", *noted, "desk", "enabled"], "description": about}),
             (_("Settings at the vendor"), {"fields": [*config, *clearing]}),
             (_("Limits"), {"fields": [LIMITS]}),
             BUDGET,
@@ -545,6 +547,19 @@ def summary(policy: Policy, side: Side) -> str:
     return ", ".join(parts) or "–"
 
 
+@admin.register(Desk)
+class DeskAdmin(ConfigurationAdmin):
+    list_display = ("slug", "time_zone", "hours", "takes_failures", "take_within_min", "answer_within_min")
+    search_fields = ("slug",)
+    fieldsets = (
+        (None, {"fields": ["slug"]}),
+        (_("Working hours"), {"fields": ["time_zone", "hours", "closed_reply"]}),
+        (_("Handed to people"), {"fields": ["takes_failures", "waiting_reply"]}),
+        (_("Time-outs"), {"fields": [("take_within_min", "answer_within_min"), "timeout_reply"]}),
+        (_("Resolved"), {"fields": ["resolve_after_h", "rating_question", "rating_thanks"]}),
+    )
+
+
 @admin.register(Tier)
 class TierAdmin(ConfigurationAdmin):
     list_display = ("slug", "daily_tokens", "monthly_tokens", "daily_cost", "monthly_cost", "show_robots")
@@ -583,7 +598,7 @@ class RobotAdmin(PersonaPages, ConfigurationAdmin):
     )
     list_select_related = ("account", "route")
     search_fields = ("user_id", "nickname")
-    autocomplete_fields = ("account", "route", "policy", "default_tier", "summary_model")
+    autocomplete_fields = ("account", "route", "policy", "own_desk", "default_tier", "summary_model")
     readonly_fields = ("show_personas", "show_registration", "registered_at", "registration_error")
     actions = ("register_selected",)
     actions_submit_line = ("register_this",)
@@ -596,7 +611,7 @@ class RobotAdmin(PersonaPages, ConfigurationAdmin):
                 "fields": [
                     "persona",
                     "show_personas",
-                    ("route", "policy"),
+                    ("route", "policy", "own_desk"),
                     ("history_messages", "history_tokens", "history_block"),
                     ("history_summaries", "summary_model"),
                 ]

@@ -137,7 +137,7 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = VendorAccount
-        fields = ("slug", "enabled", "daily_tokens", "monthly_tokens", "daily_cost", "monthly_cost")
+        fields = ("slug", "desk", "enabled", "daily_tokens", "monthly_tokens", "daily_cost", "monthly_cost")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -17,6 +17,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from bots import validation
+from bots.desks import Desk
 from bots.events import RobotProfile
 from bots.fields import EncryptedJSONField, EncryptedTextField
 from bots.llms import APIS, api_choices, client_class
@@ -81,6 +82,10 @@ class VendorAccount(Budget):
         blank=True,
         help_text=_("Calls a second that the vendor allows this app: send_per_s, edit_per_s, history_per_s."),
     )
+    desk = models.ForeignKey(
+        Desk, models.PROTECT, null=True, blank=True, related_name="accounts", verbose_name=_("desk"),
+        help_text=_("The people behind its robots, unless a robot has a desk of its own."),
+    )  # fmt: skip
     enabled = models.BooleanField(_("enabled"), default=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -688,6 +693,10 @@ class Robot(Budget):
         Policy, models.PROTECT, null=True, blank=True, related_name="robots", verbose_name=_("policy"),
         help_text=_("What users may write and what it may say. Empty: everything."),
     )  # fmt: skip
+    own_desk = models.ForeignKey(
+        Desk, models.PROTECT, null=True, blank=True, related_name="robots", verbose_name=_("desk"),
+        help_text=_("The people behind it. Empty: the account's."),
+    )  # fmt: skip
     default_tier = models.ForeignKey(
         Tier, models.PROTECT, null=True, blank=True, related_name="robots", verbose_name=_("default tier"),
         help_text=_("Of users who have none of their own."),
@@ -768,6 +777,11 @@ class Robot(Budget):
     def clean(self) -> None:
         if self.account_id and self.account.vendor in VENDORS:
             validation.check_robot_id(vendor_class(self.account.vendor), self.user_id)
+
+    @property
+    def desk(self) -> Desk | None:
+        """The people behind it; None: nothing is settled of them."""
+        return self.own_desk or self.account.desk
 
     @property
     def profile(self) -> RobotProfile:

@@ -50,6 +50,7 @@ from conversations.models import (
     Rating,
     Session,
     Spend,
+    Tag,
     Turn,
 )
 
@@ -227,6 +228,11 @@ class HandoffAdmin(HistoryAdmin):
     @admin.display(description=_("conversation"))
     def show_conversation(self, handoff: Handoff) -> SafeString:
         return link_to_conversation(handoff.conversation)
+
+
+@admin.register(Tag)
+class TagAdmin(ModelAdmin):
+    search_fields = ("name",)
 
 
 @admin.register(Rating)

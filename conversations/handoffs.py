@@ -7,16 +7,18 @@ from django.db.models import QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from conversations import needs
 from conversations.models import Conversation, Handoff
 
 
 def current(conversation: Conversation) -> Handoff | None:
     """The one that is open; None while the conversation is its robot's."""
-    return conversation.handoffs.filter(ended_at=None).select_related("operator").first()
+    return conversation.handoffs.filter(ended_at=None).select_related("operator", "conversation").first()
 
 
 def begin(conversation: Conversation, cause: Handoff.Cause) -> Handoff:
     """Give the conversation to people, whoever of them will take it."""
+    needs.note(conversation, Conversation.Need.PERSON)
     conversation.give_to(Conversation.Owner.OPERATOR)
     return Handoff.objects.create(conversation=conversation, cause=cause)
 
@@ -24,7 +26,10 @@ def begin(conversation: Conversation, cause: Handoff.Cause) -> Handoff:
 def take(handoff: Handoff, *, operator: User | None, name: str) -> bool:
     """Let one of them have it; whether nobody had it yet."""
     free = Handoff.objects.filter(pk=handoff.pk, taken_at=None)
-    return bool(free.update(operator=operator, taken_by=name, taken_at=timezone.now()))
+    is_taken = bool(free.update(operator=operator, taken_by=name, taken_at=timezone.now()))
+    if is_taken:
+        needs.settle(handoff.conversation)
+    return is_taken
 
 
 def give(handoff: Handoff, operator: User) -> None:
@@ -34,6 +39,7 @@ def give(handoff: Handoff, operator: User) -> None:
         taken_by=operator.get_username(),
         taken_at=Coalesce("taken_at", timezone.now()),
     )
+    needs.settle(handoff.conversation)
 
 
 def held_by(operator: User) -> QuerySet[Handoff]:
@@ -48,6 +54,7 @@ def waiting() -> QuerySet[Handoff]:
 
 def end(conversation: Conversation, *, name: str, instruction: str = "") -> None:
     """Give the conversation back to its robot, which is told the instruction from now on."""
+    needs.settle(conversation)
     conversation.instruction = instruction
     conversation.save(update_fields=["instruction"])
     conversation.give_to(Conversation.Owner.ROBOT)

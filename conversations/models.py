@@ -96,6 +96,20 @@ class EndUser(models.Model):
         return self.user_id
 
 
+class Tag(models.Model):
+    """A word that operators sort conversations by."""
+
+    name = models.CharField(_("name"), max_length=40, unique=True)
+
+    class Meta:
+        verbose_name = _("tag")
+        verbose_name_plural = _("tags")
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Conversation(models.Model):
     """All messages between a robot and one address at its vendor."""
 
@@ -106,6 +120,14 @@ class Conversation(models.Model):
     class Owner(models.TextChoices):
         ROBOT = "robot", _("robot")
         OPERATOR = "operator", _("operator")
+
+    class Need(models.IntegerChoices):
+        """Why a person should look at it; the higher the more urgent."""
+
+        NONE = 0, _("nothing")
+        LOW_RATING = 1, _("a low rating")
+        FAILED_REPLY = 2, _("a failed reply")
+        PERSON = 3, _("waiting for a person")
 
     public_id = models.CharField(_("id"), max_length=16, unique=True, default=new_public_id)
     robot = models.ForeignKey(Robot, models.PROTECT, related_name="conversations", verbose_name=_("robot"))
@@ -118,6 +140,13 @@ class Conversation(models.Model):
     epoch = models.PositiveIntegerField(_("epoch"), default=0)
     # What the operator who handed it back last wants the robot to know, in the operator's words.
     instruction = models.TextField(_("instruction"), blank=True)
+    need = models.PositiveSmallIntegerField(_("need"), choices=Need, default=Need.NONE)
+    need_since = models.DateTimeField(_("since"), null=True)
+    tags = models.ManyToManyField(Tag, blank=True, related_name="conversations", verbose_name=_("tags"))
+    # A message of a user's opens it again.
+    resolved_at = models.DateTimeField(_("resolved"), null=True)
+    opened_at = models.DateTimeField(_("opened"), default=timezone.now)
+    rating_asked_at = models.DateTimeField(_("asked for a rating"), null=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     last_message_at = models.DateTimeField(_("last message"), default=timezone.now)
 
@@ -140,6 +169,14 @@ class Conversation(models.Model):
             models.Index(fields=["robot", "-last_message_at"], name="conversation_latest_by_robot"),
             # The admin's search for a user, by the beginning of the id.
             models.Index(fields=["peer_id"], opclasses=["text_pattern_ops"], name="conversation_by_peer"),
+            # The console's lists of what is open, what is closed, and what somebody should look at.
+            models.Index(
+                fields=["-last_message_at"], condition=Q(resolved_at=None), name="conversation_open"
+            ),
+            models.Index(
+                fields=["-resolved_at"], condition=Q(resolved_at__isnull=False), name="conversation_resolved"
+            ),
+            models.Index(fields=["-need", "need_since"], condition=Q(need__gt=0), name="conversation_needy"),
             # How many are the operators', for `/metrics`.
             models.Index(fields=["id"], condition=Q(owner="operator"), name="conversation_of_operators"),
         ]
@@ -154,6 +191,36 @@ class Conversation(models.Model):
         self.save(update_fields=["owner", "epoch"])
 
 
+class Resolution(models.Model):
+    """A user's matter that was settled: from its first message until nobody had to do anything."""
+
+    conversation = models.ForeignKey(
+        Conversation, models.CASCADE, related_name="resolutions", verbose_name=_("conversation")
+    )
+    operator = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        related_name="resolutions",
+        verbose_name=_("operator"),
+    )
+    resolved_by = models.CharField(_("resolved by"), max_length=150, blank=True)  # "": it went quiet
+    is_by_robot = models.BooleanField(_("without people"))  # nobody had it since it was opened
+    opened_at = models.DateTimeField(_("opened"))
+    resolved_at = models.DateTimeField(_("resolved"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("resolution")
+        verbose_name_plural = _("resolutions")
+        indexes: ClassVar = [
+            # The supervisor's figures of some days.
+            models.Index(fields=["-resolved_at"], name="resolution_latest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.conversation_id} {self.resolved_by}".strip()
+
+
 class Handoff(models.Model):
     """A time in which people have a conversation: why, who took it, who gave it back.  It stays as record."""
 
@@ -161,6 +228,7 @@ class Handoff(models.Model):
         OPERATOR = "operator", _("an operator took it over")
         DESK = "desk", _("an outside desk took it over")
         WORDS = "words", _("the user asked for people")
+        FAILURE = "failure", _("every model failed")
 
     conversation = models.ForeignKey(
         Conversation, models.CASCADE, related_name="handoffs", verbose_name=_("conversation")
@@ -181,6 +249,7 @@ class Handoff(models.Model):
     )
     began_at = models.DateTimeField(_("began"), default=timezone.now)
     taken_at = models.DateTimeField(_("taken"), null=True)
+    answered_at = models.DateTimeField(_("first answer"), null=True)  # of whoever took it
     ended_at = models.DateTimeField(_("ended"), null=True)
     change = change_field()
 
@@ -195,6 +264,8 @@ class Handoff(models.Model):
         indexes: ClassVar = [
             # Who waits for a person, and what an operator has.
             models.Index(fields=["began_at"], condition=Q(ended_at=None), name="handoff_open"),
+            # The supervisor's figures of some days.
+            models.Index(fields=["-began_at"], name="handoff_latest"),
             # What is new to consoles.
             models.Index(fields=["change"], name="handoff_change"),
         ]

@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 
 from bots.clients import vendor_for
 from bots.keys import new_key
-from conversations import handoffs, ownership, tasks
+from conversations import handoffs, ownership, telling
 from conversations.errors import ConversationError
-from conversations.models import Conversation, Message
+from conversations.models import Conversation, Handoff, Message
 
 
 class NotTakenOver(ConversationError):
@@ -36,7 +36,9 @@ def say(conversation: Conversation, text: str, *, operator: User | None = None, 
     name = operator.get_username() if operator else by
     with transaction.atomic():
         ownership.lock(conversation)
-        check_holder(conversation, operator=operator, name=name)
+        handoff = check_holder(conversation, operator=operator, name=name)
+        if handoff.answered_at is None:
+            Handoff.objects.filter(pk=handoff.pk).update(answered_at=timezone.now())
         conversation.last_message_at = timezone.now()
         conversation.save(update_fields=["last_message_at"])
         message = Message.objects.create(
@@ -48,13 +50,13 @@ def say(conversation: Conversation, text: str, *, operator: User | None = None, 
             key=new_key(),
             happened_at=conversation.last_message_at,
         )
-        tasks.defer_delivery(message)
+        telling.defer_delivery(message)
     return message
 
 
-def check_holder(conversation: Conversation, *, operator: User | None, name: str) -> None:
-    """Let nobody speak but who has the conversation; a desk that answers who waits has taken it by that.
-    For whoever holds its row locked.  Raises NotTakenOver, TakenByAnother."""
+def check_holder(conversation: Conversation, *, operator: User | None, name: str) -> Handoff:
+    """Let nobody speak but who has the conversation; → its handoff.  A desk that answers who waits has taken
+    the conversation by that.  For whoever holds its row locked.  Raises NotTakenOver, TakenByAnother."""
     handoff = handoffs.current(conversation)
     if handoff is None:
         raise NotTakenOver(_("The conversation is the robot's: take it over first."))
@@ -64,3 +66,4 @@ def check_holder(conversation: Conversation, *, operator: User | None, name: str
         handoffs.take(handoff, operator=None, name=name)
     elif handoff.operator_id != (operator.pk if operator else None):
         raise TakenByAnother(_("%(name)s has this conversation.") % {"name": handoff.taken_by})
+    return handoff

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from conversations import handoffs, seats, tasks, wakeups
@@ -73,6 +74,13 @@ def hand_back(conversation: Conversation, *, by: str = "", instruction: str = ""
         return True
 
 
+def settle(conversation: Conversation, *, by: str) -> None:
+    """Give the conversation back to its robot, with nothing left to be answered.  For whoever holds its row
+    locked."""
+    handoffs.end(conversation, name=by)
+    _mark_answered(conversation, unanswered(conversation.pk))
+
+
 def lock(conversation: Conversation) -> None:
     """Hold the conversation until the end of the transaction, with its owner and epoch as they are now."""
     locked = Conversation.objects.select_for_update(no_key=True)
@@ -109,9 +117,15 @@ def _is_of_another_turn(conversation: Conversation, vendor_message_id: str | Non
 
 def _settle_what_people_answered(conversation: Conversation) -> None:
     last_words = conversation.messages.filter(sender=Message.Sender.OPERATOR).order_by("id").last()
-    answered = unanswered(conversation.pk).filter(id__lt=last_words.pk if last_words else 0)
-    if answered.exists():
+    _mark_answered(
+        conversation, unanswered(conversation.pk).filter(id__lt=last_words.pk if last_words else 0)
+    )
+
+
+def _mark_answered(conversation: Conversation, messages: QuerySet[Message]) -> None:
+    """No turn has to answer these."""
+    if messages.exists():
         turn = Turn.objects.create(
             conversation=conversation, state=Turn.State.TAKEN_OVER, ended_at=timezone.now()
         )
-        answered.update(turn=turn)
+        messages.update(turn=turn)

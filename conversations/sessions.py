@@ -12,9 +12,8 @@ from bots.clients import vendor_for
 from bots.events import Address, MessageReceived, Text
 from bots.models import Robot, Tier
 from bots.vendors.base import Login
-from conversations import receiving, users
+from conversations import ratings, receiving, users
 from conversations.models import Conversation, Message, Rating, Session, new_public_id
-from metrics.families import RATINGS
 
 OWN_IDS: str = "api:"  # before the ids of messages that no vendor has given one
 
@@ -78,8 +77,5 @@ def say(session: Session, text: str) -> Message:
 
 
 def rate(session: Session, *, score: int, comment: str = "") -> Rating:
-    rating = Rating.objects.create(
-        conversation=session.conversation, session=session, score=score, comment=comment
-    )
-    transaction.on_commit(lambda: RATINGS.labels(str(score)).inc())
-    return rating
+    with transaction.atomic():
+        return ratings.record(session.conversation, score=score, comment=comment, session=session)

@@ -72,7 +72,12 @@ WITH stored AS (
         SELECT DISTINCT ON (robot_id, address_kind, address) * FROM heard
         ORDER BY robot_id, address_kind, address
     ) AS first
-    ON CONFLICT (robot_id, kind, peer_id) DO UPDATE SET last_message_at = excluded.last_message_at
+    ON CONFLICT (robot_id, kind, peer_id) DO UPDATE SET
+        last_message_at = excluded.last_message_at,
+        -- What was resolved is open again.
+        resolved_at = NULL,
+        opened_at = CASE WHEN conversations_conversation.resolved_at IS NULL
+                         THEN conversations_conversation.opened_at ELSE excluded.opened_at END
     RETURNING id, robot_id, kind, peer_id, owner
 ), said AS (
     {insert_messages}
@@ -234,6 +239,7 @@ def _statement() -> str:
             robot_id="robot_id",
             kind="address_kind",
             peer_id="address",
+            opened_at="now()",
             created_at="now()",
             last_message_at="now()",
         ),

@@ -16,8 +16,9 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from bots.retries import RetryByError
 from conversations import calls, reconciling, relaying, retention, searching, spoken, summaries, turns
 from conversations.api import idempotency
-from conversations.models import Message, Reconciliation, Turn
+from conversations.models import Reconciliation, Turn
 from conversations.storing import ANSWER_TASK, LOCK_PREFIX
+from conversations.telling import DELIVERY
 
 RECONCILING_LOCK_PREFIX: Final = "reconcile:"
 STRANDED_AFTER: Final = timedelta(minutes=1)  # the job of a waiting turn has started long before
@@ -33,7 +34,7 @@ def summarise(turn_id: int) -> None:
     summaries.summarise(turn_id)
 
 
-@app.task(name="conversations.deliver", retry=RetryByError(patience_s=2 * turns.DELIVERY_AGE.total_seconds()))
+@app.task(name=DELIVERY, retry=RetryByError(patience_s=2 * turns.DELIVERY_AGE.total_seconds()))
 def deliver(message_id: int) -> None:
     relaying.deliver(message_id)
 
@@ -124,14 +125,6 @@ def defer_reconciling(account_ids: Iterable[int]) -> None:
     for account_id in account_ids:
         # One job of an account runs at a time; one too many finds nothing to do.
         reconcile.configure(lock=f"{RECONCILING_LOCK_PREFIX}{account_id}").defer(account_id=account_id)
-
-
-def defer_delivery(message: Message) -> None:
-    """Queue the sending of an operator's message, in the transaction that is under way.
-
-    By the lock of the conversation's turns, so that it comes after what the robot has begun to say.
-    """
-    deliver.configure(lock=f"{LOCK_PREFIX}{message.conversation_id}").defer(message_id=message.pk)
 
 
 def defer_answers(conversation_ids: Iterable[int]) -> None:

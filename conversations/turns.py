@@ -22,8 +22,9 @@ from django.utils import timezone
 
 from bots import draining
 from bots.errors import VendorError
-from conversations import calls, handoffs, summaries, users, wakeups
-from conversations.delivering import pause
+from conversations import calls, desks, handoffs, needs, ratings, summaries, telling, users, wakeups
+from conversations.delivering import owned, pause
+from conversations.desks import desk_of
 from conversations.errors import NoModelAnswered, OverLimit, Superseded
 from conversations.models import Conversation, Handoff, Message, Turn
 from conversations.screening import handoff_word, reason_of
@@ -79,7 +80,7 @@ def take(conversation_id: int) -> Turn | None:
         elif turn.ending:
             turn.epoch = conversation.epoch
         turn.attempt += 1
-        turn.save(update_fields=["attempt", "state", "epoch", "started_at", "tier"])
+        turn.save(update_fields=["attempt", "state", "epoch", "started_at", "tier", "reply"])
     if turn.attempt > 1:
         calls.close_lost(calls.of_earlier_attempts(turn))
     return turn if turn.state in Turn.RUNNING else take(conversation_id)
@@ -90,7 +91,12 @@ def lock(conversation_id: int) -> Conversation:
     return (
         Conversation.objects.select_for_update(of=("self",), no_key=True)
         .select_related(
-            "robot__account", "robot__route__classifier__health", "robot__policy", "robot__default_tier"
+            "robot__account",
+            "robot__route__classifier__health",
+            "robot__policy",
+            "robot__default_tier",
+            "robot__own_desk",
+            "robot__account__desk",
         )
         .get(pk=conversation_id)
     )
@@ -105,14 +111,26 @@ def begin(turn: Turn) -> None:
         end(turn, Turn.State.STOPPED, "the robot is disabled")
     elif not unanswered(conversation.pk).update(turn=turn):
         end(turn, Turn.State.DONE)
-    elif word := handoff_word(turn):
+    elif conversation.rating_asked_at and (score := ratings.score_in(turn)):
+        start(turn, reply=ratings.take(conversation, score))
+    elif not (word := handoff_word(turn)):
+        ratings.forget_question(conversation)
+        start(turn)
+    elif desks.is_open(conversation.robot):
         handoffs.begin(conversation, Handoff.Cause.WORDS)
+        telling.tell(conversation, desk_of(conversation.robot).waiting_reply)
         end(turn, Turn.State.HANDED_OFF, f"the user asked for people: {word}")
     else:
-        turn.state, turn.epoch, turn.started_at = Turn.State.THINKING, conversation.epoch, timezone.now()
-        turn.tier = users.tier_of(conversation)
-        waited_s = (turn.started_at - turn.queued_at).total_seconds()
-        transaction.on_commit(lambda: TURN_WAIT_SECONDS.observe(waited_s))
+        start(turn, reply=desk_of(conversation.robot).closed_reply)
+
+
+def start(turn: Turn, *, reply: str = "") -> None:
+    """Let it think, or say this without asking a model."""
+    conversation = turn.conversation
+    turn.state, turn.epoch, turn.started_at = Turn.State.THINKING, conversation.epoch, timezone.now()
+    turn.tier, turn.reply = users.tier_of(conversation), reply
+    waited_s = (turn.started_at - turn.queued_at).total_seconds()
+    transaction.on_commit(lambda: TURN_WAIT_SECONDS.observe(waited_s))
 
 
 def wait_for_end_of_burst(conversation_id: int) -> None:
@@ -204,8 +222,7 @@ def give_answer(turn: Turn, speaker: Speaker) -> None:
     try:
         reply = turn.reply or think(turn, speaker)
     except NoModelAnswered as error:
-        speaker.fail(turn.conversation.robot.fallback)
-        end(turn, Turn.State.FAILED, str(error))
+        fail(turn, speaker, str(error))
     except OverLimit as error:
         # Words that users have read stay: nothing would tell them why those went.
         said = f"{speaker.said}…\n\n" if speaker.said else ""
@@ -217,6 +234,25 @@ def give_answer(turn: Turn, speaker: Speaker) -> None:
         end(turn, Turn.State.BLOCKED if reason else Turn.State.DONE, reason)
 
 
+def fail(turn: Turn, speaker: Speaker, reason: str) -> None:
+    """Tell the user that no model answers, and hand them to people where those take it."""
+    robot = turn.conversation.robot
+    is_peoples = desks.takes_failures(robot)
+    speaker.fail((is_peoples and desk_of(robot).waiting_reply) or robot.fallback)
+    with transaction.atomic():
+        if is_peoples:
+            hand_over(turn, Handoff.Cause.FAILURE)
+        end(turn, Turn.State.FAILED, reason)
+
+
+def hand_over(turn: Turn, cause: Handoff.Cause) -> None:
+    """Give the conversation to people, in the transaction that ends the turn.  Raises Superseded."""
+    conversation = Conversation.objects.select_for_update(no_key=True).get(pk=turn.conversation_id)
+    if not owned(turn).exists():
+        raise Superseded
+    handoffs.begin(conversation, cause)
+
+
 def end(turn: Turn, state: Turn.State, error: str = "") -> None:
     """Settle a turn for good; what it could not deliver is marked so."""
     with transaction.atomic():
@@ -226,6 +262,9 @@ def end(turn: Turn, state: Turn.State, error: str = "") -> None:
             turn.messages.filter(state__in=Message.UNDELIVERED).update(
                 state=Message.State.FAILED, error=error
             )
+            needs.note(turn.conversation, Conversation.Need.FAILED_REPLY)
+        elif turn.conversation.need == Conversation.Need.FAILED_REPLY and state == Turn.State.DONE:
+            needs.settle(turn.conversation, Conversation.Need.FAILED_REPLY)
         if summaries.is_due(turn):
             summaries.defer(turn)
         transaction.on_commit(lambda: count(turn))

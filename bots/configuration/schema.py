@@ -20,6 +20,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.fields import SkipField
 
 from bots.configuration.saving import RuleDraft, rules_of, save_account, save_model, save_robot, save_route
+from bots.desks import Desk
 from bots.models import (
     Intent,
     LanguageModel,
@@ -199,15 +200,32 @@ class AccountBudgetSection(Section):
         fields: ClassVar = BUDGET
 
 
+class DeskSection(ObjectSection):
+    noun, model = "desk", Desk
+    hours = serializers.DictField(required=False)
+
+    class Meta:
+        model = Desk
+        fields: ClassVar = [
+            "slug", "time_zone", "hours", "closed_reply", "waiting_reply", "takes_failures",
+            "take_within_min", "answer_within_min", "timeout_reply", "rating_question", "rating_thanks",
+            "resolve_after_h",
+        ]  # fmt: skip
+
+    def store(self) -> None:
+        self.draft.save()
+
+
 class AccountSection(ObjectSection):
     noun, model = "account", VendorAccount
+    desk = Slug(Desk, required=False, allow_null=True)
     config = serializers.DictField(required=False)
     limits = serializers.DictField(child=Number(), required=False)
     budget = AccountBudgetSection(source="*", required=False)
 
     class Meta:
         model = VendorAccount
-        fields: ClassVar = ["slug", "vendor", "config", "limits", "budget", "enabled"]
+        fields: ClassVar = ["slug", "vendor", "config", "limits", "desk", "budget", "enabled"]
 
     def validate_vendor(self, vendor: str) -> str:
         if self.instance is not None and self.instance.vendor != vendor:
@@ -488,6 +506,7 @@ class RobotSection(ObjectSection):
     account = Slug(VendorAccount)
     route = Slug(Route)
     policy = Slug(Policy, required=False, allow_null=True)
+    desk = Slug(Desk, source="own_desk", required=False, allow_null=True)
     default_tier = Slug(Tier, required=False, allow_null=True)
     budget = RobotBudgetSection(source="*", required=False)
     reply = ReplySection(source="*", required=False)
@@ -496,8 +515,8 @@ class RobotSection(ObjectSection):
     class Meta:
         model = Robot
         fields: ClassVar = [
-            "account", "user_id", "nickname", "avatar_url", "persona", "route", "policy", "default_tier",
-            "budget", "reply", "groups", "history", "enabled",
+            "account", "user_id", "nickname", "avatar_url", "persona", "route", "policy", "desk",
+            "default_tier", "budget", "reply", "groups", "history", "enabled",
         ]  # fmt: skip
         validators: ClassVar[list[Any]] = []  # `full_clean` knows what is unique
 
@@ -515,6 +534,7 @@ class RobotSection(ObjectSection):
 
 # In the order in which one refers to another.  Higher apps add theirs when they are loaded.
 SECTIONS: Final[dict[str, type[ObjectSection]]] = {
+    "desks": DeskSection,
     "accounts": AccountSection,
     "models": ModelSection,
     "policies": PolicySection,

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.contrib.auth.models import User
-from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import (
+    Count,
+    DateTimeField,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
+from django.db.models.expressions import Combinable
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
@@ -29,7 +41,7 @@ class View:
     name: str
     label: Any
     choose: Callable[[QuerySet[Conversation], User], QuerySet[Conversation]]
-    time: str = "last_message_at"  # by which it is sorted
+    time: Combinable  # by which it is sorted
     is_oldest_first: bool = False
 
 
@@ -39,6 +51,8 @@ class Asked:
 
     view: View
     robot: int | None = None
+    account: int | None = None
+    tag: int | None = None
     query: str = ""  # the beginning of a user's id, a conversation's or a message's id, or words
     after: tuple[datetime, int] | None = None  # the last row of the page before
 
@@ -65,27 +79,43 @@ def waiting(conversations: QuerySet[Conversation], user: User) -> QuerySet[Conve
     return conversations.filter(handoffs__isnull=False, handoffs__ended_at=None, handoffs__taken_at=None)
 
 
-def everything(conversations: QuerySet[Conversation], user: User) -> QuerySet[Conversation]:
-    return conversations
+def needy(conversations: QuerySet[Conversation], user: User) -> QuerySet[Conversation]:
+    return conversations.filter(need__gt=Conversation.Need.NONE)
 
+
+def still_open(conversations: QuerySet[Conversation], user: User) -> QuerySet[Conversation]:
+    return conversations.filter(resolved_at=None)
+
+
+def closed(conversations: QuerySet[Conversation], user: User) -> QuerySet[Conversation]:
+    return conversations.filter(resolved_at__isnull=False)
+
+
+# What is needed more comes first, as if it had begun years earlier.
+URGENCY: Final = ExpressionWrapper(
+    F("need_since") - F("need") * Value(timedelta(days=3650)), output_field=DateTimeField()
+)
 
 VIEWS: Final = {
     view.name: view
     for view in (
         # Who has waited longest comes first.
-        View("waiting", _("Waiting"), waiting, time="handoffs__began_at", is_oldest_first=True),
-        View("mine", _("Mine"), mine),
-        View("all", _("All"), everything),
+        View("waiting", _("Waiting"), waiting, time=F("handoffs__began_at"), is_oldest_first=True),
+        View("mine", _("Mine"), mine, time=F("last_message_at")),
+        View("needy", _("Attention"), needy, time=URGENCY, is_oldest_first=True),
+        View("all", _("Open"), still_open, time=F("last_message_at")),
+        View("closed", _("Closed"), closed, time=F("resolved_at")),
     )
 }
 
 
 def asked(parameters: Any) -> Asked:
     """From an address's parameters.  What is not understood counts as not asked for."""
-    robot = parameters.get("robot", "")
     return Asked(
         view=VIEWS.get(parameters.get("view", ""), VIEWS["all"]),
-        robot=int(robot) if robot.isascii() and robot.isdecimal() else None,
+        robot=_read_number(parameters.get("robot", "")),
+        account=_read_number(parameters.get("account", "")),
+        tag=_read_number(parameters.get("tag", "")),
         query=parameters.get("q", "").strip()[:LONGEST_QUERY].replace("\0", ""),
         after=_read_place(parameters.get("after", "")),
     )
@@ -110,23 +140,32 @@ def page(user: User, scope: Scope, wanted: Asked) -> Page:
 
 
 def counts(user: User, scope: Scope) -> dict[str, int]:
-    """How many conversations need a person, and how many the user has."""
+    """How many users wait for a person, how many conversations the user has, and how many others somebody
+    should look at."""
     open_handoffs = scope.handoffs().filter(ended_at=None)
-    return open_handoffs.aggregate(
+    found: dict[str, int] = open_handoffs.aggregate(
         waiting=Count("pk", filter=Q(taken_at=None)), mine=Count("pk", filter=Q(operator=user))
     )
+    others = needy(scope.conversations(), user).exclude(need=Conversation.Need.PERSON)
+    return found | {"needy": others.count()}
 
 
 def _conversations(user: User, scope: Scope, wanted: Asked) -> QuerySet[Conversation]:
-    conversations = wanted.view.choose(scope.conversations().select_related("robot__account"), user)
+    conversations = scope.conversations().select_related("robot__account")
+    if not (wanted.query and wanted.view.name == "all"):  # a search finds what is closed, too
+        conversations = wanted.view.choose(conversations, user)
     if wanted.robot is not None:
         conversations = conversations.filter(robot=wanted.robot)
+    if wanted.account is not None:
+        conversations = conversations.filter(robot__account=wanted.account)
+    if wanted.tag is not None:
+        conversations = conversations.filter(tags=wanted.tag)
     if wanted.query:
         of_message = Message.objects.filter(public_id=wanted.query).values("conversation")
         conversations = conversations.filter(
             Q(peer_id__startswith=wanted.query) | Q(public_id=wanted.query) | Q(pk__in=of_message)
         )
-    rows = conversations.annotate(at=F(wanted.view.time)).prefetch_related(OPEN_HANDOFFS)
+    rows = conversations.annotate(at=wanted.view.time).prefetch_related(OPEN_HANDOFFS, "tags")
     return _behind(wanted.after, rows, wanted.view.is_oldest_first)
 
 
@@ -141,6 +180,10 @@ def _behind(
         rows = rows.filter(**{f"at__{beyond}e": at})
         rows = rows.filter(Q(**{f"at__{beyond}": at}) | Q(at=at, **{f"pk__{beyond}": pk}))
     return rows.order_by(f"{sign}at", f"{sign}pk")
+
+
+def _read_number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
 
 
 def _place(conversation: Any) -> str:

@@ -19,5 +19,7 @@ urlpatterns = [
     path("<str:public_id>/take-over/", views.take_over, name="take_over"),
     path("<str:public_id>/hand-back/", views.hand_back, name="hand_back"),
     path("<str:public_id>/assign/", views.assign, name="assign"),
+    path("<str:public_id>/resolve/", views.resolve, name="resolve"),
+    path("<str:public_id>/tags/", views.tag, name="tags"),
     path("<str:public_id>/say/", views.say, name="say"),
 ]

@@ -9,19 +9,22 @@ from typing import Any, Final
 
 from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, render, resolve_url
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from conversations import announcing, handoffs, operating, ownership, seats
+from bots.models import VendorAccount
+from conversations import announcing, closing, handoffs, operating, ownership, seats
 from conversations.console import finding, lists, rights
-from conversations.models import Conversation, Handoff, Message, Seat, Turn
+from conversations.models import Conversation, Handoff, Message, Seat, Tag, Turn
 from conversations.seats import IsAway, NoRoom
 from logins.forms import ConsoleLogin
 
 PAGE_MESSAGES: Final = 50
 LONGEST_INSTRUCTION: Final = 1000  # characters: it is part of every prompt
+MOST_TAGS: Final = 20  # of one conversation
 MOST_TRIED: Final = 20  # of those who wait: others may take them at the same moment
 SIGN_IN: Final = "console:login"
 
@@ -101,6 +104,7 @@ def conversation(request: HttpRequest, public_id: str) -> HttpResponse:
         "peer": found.peer_id,
         "handoff": current_handoff(found),
         "instruction": found.instruction,
+        **closed_state(found),
         "user": request.user.pk,
         "name": str(request.user),
         "may_operate": rights.may_operate(request.user),
@@ -153,9 +157,8 @@ def take_over(request: HttpRequest, public_id: str) -> HttpResponse:
 def hand_back(request: HttpRequest, public_id: str) -> HttpResponse:
     found = find(request, public_id)
     assert isinstance(request.user, User)
-    handoff = handoffs.current(found)
-    if handoff and not (is_theirs(handoff, request.user) or rights.may_supervise(request.user)):
-        return refused(_("%(name)s has this conversation.") % {"name": handoff.taken_by})
+    if holder := other_holder(found, request.user):
+        return refused(_("%(name)s has this conversation.") % {"name": holder})
     instruction = str(sent(request).get("instruction", "")).strip()
     if len(instruction) > LONGEST_INSTRUCTION:
         return refused(_("The robot takes %d characters at most.") % LONGEST_INSTRUCTION, status=400)
@@ -181,6 +184,25 @@ def assign(request: HttpRequest, public_id: str) -> HttpResponse:
     except (NoRoom, IsAway) as error:
         return refused(str(error))
     return JsonResponse({"handoff": current_handoff(found)})
+
+
+@require_POST
+@for_those_who(rights.may_operate)
+def resolve(request: HttpRequest, public_id: str) -> HttpResponse:
+    found = find(request, public_id)
+    assert isinstance(request.user, User)
+    if holder := other_holder(found, request.user):
+        return refused(_("%(name)s has this conversation.") % {"name": holder})
+    closing.resolve(found, operator=request.user, asks_rating=sent(request).get("asks_rating") is True)
+    return JsonResponse({"handoff": None, **closed_state(found)})
+
+
+@require_POST
+@for_those_who(rights.may_operate)
+def tag(request: HttpRequest, public_id: str) -> HttpResponse:
+    found = find(request, public_id)
+    closing.tag(found, str(sent(request).get("tags", "")).replace("，", ",").split(",")[:MOST_TAGS])
+    return JsonResponse(closed_state(found))
 
 
 @require_POST
@@ -237,9 +259,15 @@ def inbox(request: HttpRequest) -> dict[str, Any]:
         "robots": scope.all_robots()
         .select_related("account")
         .order_by("account__slug", "nickname", "user_id"),
+        "accounts": accounts(scope),
+        "tags": Tag.objects.all(),
         "may_operate": rights.may_operate(request.user),
         "seat": Seat.objects.filter(user=request.user).first(),
     }
+
+
+def accounts(scope: rights.Scope) -> QuerySet[VendorAccount]:
+    return VendorAccount.objects.filter(pk__in=scope.all_robots().values("account"))
 
 
 def find(request: HttpRequest, public_id: str) -> Conversation:
@@ -256,6 +284,20 @@ def sent(request: HttpRequest) -> dict[str, Any]:
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
+
+
+def other_holder(found: Conversation, user: User) -> str:
+    """Who else has it, and does not let go of it for this user; "": nobody."""
+    handoff = handoffs.current(found)
+    is_others = handoff and handoff.taken_at and not (is_theirs(handoff, user) or rights.may_supervise(user))
+    return handoff.taken_by if handoff and is_others else ""
+
+
+def closed_state(found: Conversation) -> dict[str, Any]:
+    return {
+        "is_resolved": found.resolved_at is not None,
+        "tags": list(found.tags.values_list("name", flat=True)),
+    }
 
 
 def is_theirs(handoff: Handoff, user: User) -> bool:
@@ -305,6 +347,7 @@ def words() -> dict[str, Any]:
         "waiting": _("waiting for a person"),
         "with_you": _("you answer"),
         "with": _("answered by"),
+        "resolved": _("resolved"),
         "told": _("the robot was told:"),
         "tokens": _("tokens"),
         "cost": _("cost"),

@@ -20,4 +20,4 @@ if (conversation) {
 live.connect();
 listenForKeys({ list, conversation, seat: new Seat(list.element) });
 
-document.getElementById("robot").addEventListener("change", (event) => event.target.form.submit());
+for (const select of document.querySelectorAll(".filters select")) select.addEventListener("change", () => select.form.submit());

@@ -9,12 +9,15 @@ export class Conversation {
     this.url = pane.dataset.url;
     this.cursor = state.cursor;
     this.handoff = state.handoff;
+    this.isResolved = state.is_resolved;
+    this.tags = state.tags;
     this.instruction = state.instruction; // what the robot was told when it was handed back last
     this.messages = new Messages(state);
     this.#connect();
     this.messages.take(state.events);
     this.#showEarlier(state.earlier);
     this.#showOwner();
+    this.#showClosing();
     this.messages.toShown();
     this.#markRead();
   }
@@ -31,6 +34,7 @@ export class Conversation {
     if (conversation !== this.state.id) return;
     this.messages.take(events);
     for (const event of events) if (event.type === "handoff") this.#takeHandoff(event);
+    if (this.isResolved && events.some((event) => event.sender === "user")) this.#reopen();
     if (after > this.cursor) return this.watch(); // something came before it that we were not told
     this.cursor = Math.max(this.cursor, cursor);
     if (events.some((event) => event.type === "message")) this.#markRead();
@@ -50,6 +54,13 @@ export class Conversation {
     if (this.handBackButton && !this.handBackButton.hidden) return this.#act("hand-back/");
   }
 
+  resolve() {
+    const rating = document.getElementById("asks-rating");
+    if (!rating || this.menu.hidden) return;
+    this.menu.open = false;
+    return this.#act("resolve/", { asks_rating: rating.checked });
+  }
+
   #connect() {
     const find = (id) => document.getElementById(id);
     [this.takeOverButton, this.handBackButton, this.text, this.sendButton, this.notice, this.earlier] = [
@@ -59,6 +70,11 @@ export class Conversation {
     this.handBackButton?.addEventListener("click", () => this.handBack());
     this.menu = find("menu");
     this.#connectForm(find("assign"), "assign/");
+    this.#connectForm(find("tag"), "tags/");
+    find("resolve")?.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.resolve();
+    });
     this.#connectForm(find("instruct"), "hand-back/");
     this.earlier.addEventListener("click", () => this.#fetchEarlier());
     find("composer")?.addEventListener("submit", (event) => this.#send(event));
@@ -95,7 +111,8 @@ export class Conversation {
     this.takeOverButton.hidden = !isFree;
     const mayGive = Boolean(this.handoff) && (this.isYours || may_supervise || isWaiting);
     this.handBackButton.hidden = document.getElementById("instruct").hidden = !mayGive;
-    document.getElementById("assign").hidden = this.menu.hidden = !(mayGive || may_supervise);
+    document.getElementById("assign").hidden = !(mayGive || may_supervise);
+    this.menu.hidden = document.getElementById("resolve").hidden = !(mayGive || may_supervise || !this.handoff);
     this.text.disabled = this.sendButton.disabled = !this.isYours;
     this.text.placeholder = this.isYours ? this.text.dataset.yours : this.text.dataset.free;
   }
@@ -110,12 +127,28 @@ export class Conversation {
     });
   }
 
+  // Whatever the user writes opens it again.
+  #reopen() {
+    this.isResolved = false;
+    this.#showClosing();
+  }
+
+  #showClosing() {
+    document.getElementById("resolved").hidden = !this.isResolved;
+    const tags = this.tags.map((name) => Object.assign(document.createElement("i"), { className: "tag", textContent: name }));
+    document.getElementById("tags").replaceChildren(...tags);
+    const field = document.querySelector("#tag [name=tags]");
+    if (field) field.value = this.tags.join(", ");
+  }
+
   async #act(move, body = {}) {
     const answer = await this.#post(move, body);
     if (!answer) return;
     this.#tell("");
-    this.handoff = answer.handoff;
+    if ("handoff" in answer) this.handoff = answer.handoff;
+    if ("tags" in answer) [this.isResolved, this.tags] = [answer.is_resolved, answer.tags];
     this.#showOwner();
+    this.#showClosing();
     if (this.isYours) this.text.focus();
   }
 

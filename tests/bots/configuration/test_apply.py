@@ -15,6 +15,7 @@ from bots.configuration.applying import apply
 from bots.configuration.exporting import export
 from bots.configuration.problems import ConfigurationInvalid
 from bots.configuration.saving import rules_of
+from bots.desks import Desk
 from bots.models import Intent, LanguageModel, Policy, Price, Robot, Route, Tier, VendorAccount
 from tests.support.factories import SECRET, make_account, make_model, make_robot, make_route
 from tests.support.standin import Cloud
@@ -422,7 +423,7 @@ words: []
         ("models: [fast]", "models[0]: must be a mapping"),
         (
             "[models]",
-            "must be a mapping with keys from: accounts, models, policies, tiers, intents, routes, robots, agent_templates",  # noqa: E501
+            "must be a mapping with keys from: desks, accounts, models, policies, tiers, intents, routes, robots, agent_templates",  # noqa: E501
         ),
         ("models: [{slug: fast, api: scripted, model: ${NONE}}]",
          "models[0].model: the environment variable NONE is not set"),
@@ -557,4 +558,30 @@ def test_wrong_keywords_are_told(errors: Errors) -> None:
         "parley.yaml: intents[0].keywords.0: must be a word or words",
         "parley.yaml: intents[1].keywords: This list may not be empty.",
         "parley.yaml: intents[2].keywords: This field is required.",
+    ]
+
+
+DESKS = """
+desks:
+  - slug: day
+    time_zone: Asia/Shanghai
+    hours: {mon: ["09:00-12:00", "13:00-18:00"]}
+    answer_within_min: 10
+"""
+
+
+def test_desks_are_named_by_accounts_and_robots(run: Run) -> None:
+    text = DESKS + FULL.replace("    limits:", "    desk: day\n    limits:") + "    desk: day\n"
+
+    assert run(text)[0] == "desk day: created"
+
+    assert Robot.objects.get().desk == VendorAccount.objects.get().desk == Desk.objects.get()
+    assert export().content["desks"][0]["hours"] == {"mon": ["09:00-12:00", "13:00-18:00"]}
+    assert all(line.endswith(": unchanged") for line in run(text))
+
+
+def test_a_desks_hours_are_told_with_their_place(errors: Errors) -> None:
+    assert errors(DESKS.replace("mon:", "monday:")) == ["parley.yaml: desks[0].hours.monday: unknown key"]
+    assert errors(DESKS.replace("12:00", "25:00")) == [
+        'parley.yaml: desks[0].hours.mon: must be a list of times such as "09:00-18:00"'
     ]

@@ -6,10 +6,11 @@ import pytest
 from django.contrib.auth.models import User
 
 from bots.models import Robot, VendorAccount
-from conversations import handoffs, ownership
+from conversations import closing, handoffs, needs, ownership, ratings
 from conversations.console import lists
 from conversations.console.rights import Scope, scope_of
-from conversations.models import Conversation, Handoff, Message, Seat
+from conversations.models import Conversation, Handoff, Message, Seat, Tag, Turn
+from tests.conversations.conftest import Hear
 from tests.support.factories import START, make_conversation, make_robot, say
 
 type Parameters = dict[str, str]
@@ -61,7 +62,7 @@ def test_who_has_waited_longest_comes_first(robot: Robot, olive: User) -> None:
     assert at_ease.owner == Conversation.Owner.ROBOT
 
     assert names(olive, view="waiting") == ["early", "late"]
-    assert lists.counts(olive, ALL) == {"waiting": 2, "mine": 0}
+    assert lists.counts(olive, ALL) == {"waiting": 2, "mine": 0, "needy": 0}
 
 
 def test_what_an_operator_has_is_theirs_until_it_is_handed_back(robot: Robot, olive: User) -> None:
@@ -120,7 +121,7 @@ def test_a_page_takes_the_same_queries_for_any_number_of_rows(
     for number in range(10):
         say(at(robot, f"user{number}", number), "hello")
 
-    with django_assert_max_num_queries(5):  # type: ignore[operator]  # pytest-django's has no name
+    with django_assert_max_num_queries(6):  # type: ignore[operator]  # pytest-django's has no name
         lists.page(olive, ALL, lists.asked({}))
 
 
@@ -134,7 +135,7 @@ def test_a_seat_may_be_limited_to_accounts_and_robots(robot: Robot, olive: User)
 
     seat.robots.add(robot)
     assert names(olive) == ["alice"]
-    assert lists.counts(olive, scope_of(olive)) == {"waiting": 0, "mine": 0}
+    assert lists.counts(olive, scope_of(olive)) == {"waiting": 0, "mine": 0, "needy": 0}
 
     seat.accounts.add(robot.account)
     assert names(olive) == ["carol", "bob", "alice"]
@@ -147,3 +148,46 @@ def test_an_account_without_robots_shows_nothing(robot: Robot, olive: User) -> N
     Seat.objects.create(user=olive).accounts.add(empty)
 
     assert names(olive) == []
+
+
+def test_what_needs_a_person_most_comes_first(robot: Robot, olive: User) -> None:
+    rated, failed, asking = (at(robot, name, minute=0) for name in ("rated", "failed", "asking"))
+    at(robot, "at_ease", minute=0)
+    needs.note(failed, Conversation.Need.FAILED_REPLY)
+    needs.note(rated, Conversation.Need.FAILED_REPLY)
+    needs.settle(rated)
+    ratings.record(rated, score=2)
+    ratings.record(failed, score=1)  # less urgent than what is noted
+    wait_for_people(asking, minute=1)
+
+    assert names(olive, view="needy") == ["asking", "failed", "rated"]
+    assert lists.counts(olive, ALL)["needy"] == 2
+    ownership.take_over(asking, operator=olive)
+    assert names(olive, view="needy") == ["failed", "rated"]
+
+
+def test_resolved_conversations_are_closed_until_the_user_writes(hear: Hear, olive: User) -> None:
+    conversation = hear("Hello")
+    Turn.objects.update(state=Turn.State.DONE)
+    Conversation.objects.update(opened_at=START)
+    closing.resolve(conversation, operator=olive)
+    assert (names(olive), names(olive, view="closed")) == ([], ["alice"])
+
+    hear("One more thing", id_="2")
+
+    assert (names(olive), names(olive, view="closed")) == (["alice"], [])
+    conversation.refresh_from_db()
+    assert conversation.opened_at > START
+
+
+def test_lists_are_narrowed_by_account_and_tag(robot: Robot, olive: User) -> None:
+    alice, bob = at(robot, "alice", 0), at(robot, "bob", 1)
+    closing.tag(alice, ["refund", " ", "vip "])
+    closing.tag(bob, ["refund"])
+    closing.tag(bob, [])
+    refund = Tag.objects.get(name="refund")
+
+    assert names(olive, tag=str(refund.pk)) == ["alice"]
+    assert names(olive, account=str(robot.account_id)) == ["bob", "alice"]
+    assert names(olive, account=str(robot.account_id + 1)) == []
+    assert set(Tag.objects.values_list("name", flat=True)) == {"refund", "vip"}
