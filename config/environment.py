@@ -51,6 +51,13 @@ class Environment:
     def seconds(self, name: str, *, default: float) -> float:
         return self._number(name, default, float, "a number of seconds, 0 or more", lowest=0)
 
+    def share(self, name: str, *, default: float) -> float:
+        """A part of a whole."""
+        share = self._number(name, default, float, "a number from 0 to 1", lowest=0)
+        if share > 1:
+            raise WrongValue(name, f"{share:g} is not a number from 0 to 1")
+        return share
+
     def names(self, name: str, *, default: str = "") -> list[str]:
         """A list, separated by commas."""
         return [part for part in re.split(r"[,\s]+", self.text(name, default=default)) if part]

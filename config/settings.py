@@ -34,6 +34,8 @@ RECONCILE_DAYS = env.count("RECONCILE_DAYS", default=7)  # how far back missed m
 KEEP_CALLBACKS_DAYS = env.days("KEEP_CALLBACKS_DAYS", default=30)
 KEEP_DELIVERIES_DAYS = env.days("KEEP_DELIVERIES_DAYS", default=7)
 KEEP_MESSAGES_DAYS = env.days("KEEP_MESSAGES_DAYS", default=0)
+TRACES_URL = env.address("TRACES_URL")  # of an OpenTelemetry collector; "": nothing is traced
+TRACES_SHARE = env.share("TRACES_SHARE", default=1.0)
 METRICS_TOKEN = env.text("METRICS_TOKEN", default="")  # whose bearer may read /metrics
 ALLOW_REAL_MODELS = True  # False: asking a model that is not on this machine is an error
 # Where the addresses of clouds, models and hooks that admins enter may lead besides the Internet.

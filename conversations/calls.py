@@ -24,6 +24,7 @@ from bots.models import LanguageModel
 from conversations import budget
 from conversations.errors import OverLimit
 from conversations.models import ModelCall, Turn
+from conversations.tracing import traced
 from metrics.families import COST, FIRST_TOKEN_SECONDS, MODEL_CALLS, TOKENS
 
 log = structlog.get_logger(__name__)
@@ -50,7 +51,8 @@ def recorded(
     """
     call = begin(turn, model, stream, purpose)
     try:
-        yield call
+        with traced(turn, "model call", model=model.slug, purpose=str(purpose)):
+            yield call
     except Exception as error:
         has_failed = isinstance(error, ModelError) and not isinstance(error, ModelCancelled)
         call.outcome = ModelCall.Outcome.FAILED if has_failed else ModelCall.Outcome.CUT

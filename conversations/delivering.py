@@ -27,6 +27,7 @@ from bots.keys import new_key
 from bots.models import VendorAccount
 from conversations.errors import Superseded
 from conversations.models import Conversation, Message, Turn
+from conversations.tracing import traced
 
 log = structlog.get_logger(__name__)
 
@@ -247,7 +248,10 @@ class Delivery:
             self._claim()
         release_connection()
         try:
-            receipt = self._receipt_of_earlier_send() or self.vendor.send(self._outgoing(is_finished=False))
+            with traced(self.turn, "frame", call="send", message=self.message.public_id):
+                receipt = self._receipt_of_earlier_send() or self.vendor.send(
+                    self._outgoing(is_finished=False)
+                )
         except VendorUnreachable:
             self._is_doubtful = True
             raise
@@ -313,7 +317,8 @@ class Delivery:
         )
         release_connection()
         try:
-            self._edit_at_vendor(outgoing)
+            with traced(self.turn, "frame", call="edit", frame=frame, is_finished=is_finished):
+                self._edit_at_vendor(outgoing)
         except MessageEnded:
             # Words of a frame that is open may be said twice: better than not at all.
             self._update(text=text[: self.message.accepted], state=Message.State.DELIVERED)

@@ -19,6 +19,7 @@ from bots.database import drop_broken_connections
 from bots.errors import CallbackError, CallbackMalformed, CallbackRejected
 from bots.models import VendorAccount
 from bots.vendors.base import Answer, IncomingCallback
+from conversations import tracing
 from conversations.receiving import Arrival, is_for_robot, open_callback, store, unreadable
 from metrics.families import count_callback
 
@@ -173,6 +174,7 @@ def _store_alone(arrival: Arrival, incoming: IncomingCallback, reply: Reply) -> 
 
 def _acknowledge(arrival: Arrival, incoming: IncomingCallback, reply: Reply) -> None:
     count_callback(arrival.account.slug, arrival.callback.event, arrival.callback.state)
+    tracing.note_callback(arrival.account.slug, arrival.callback, arrival.events)
     vendor = vendor_for(arrival.account)
     is_intercepted = vendor.intercepts and is_for_robot(arrival)
     reply(vendor.answer_for_robot(incoming) if is_intercepted else vendor.answer(incoming))

@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from bots import draining
 from bots.errors import VendorError
-from conversations import calls, desks, handoffs, needs, ratings, summaries, telling, users, wakeups
+from conversations import calls, desks, handoffs, needs, ratings, summaries, telling, tracing, users, wakeups
 from conversations.delivering import owned, pause
 from conversations.desks import desk_of
 from conversations.errors import NoModelAnswered, OverLimit, Superseded
@@ -48,10 +48,13 @@ def answer(conversation_id: int) -> None:
     """
     is_ours = True
     while is_ours and (turn := take(conversation_id)):
-        with structlog.contextvars.bound_contextvars(
-            account=turn.conversation.robot.account.slug,
-            conversation=turn.conversation.public_id,
-            turn=turn.pk,
+        with (
+            structlog.contextvars.bound_contextvars(
+                account=turn.conversation.robot.account.slug,
+                conversation=turn.conversation.public_id,
+                turn=turn.pk,
+            ),
+            tracing.turn_traced(turn),
         ):
             is_ours = run(turn)
 

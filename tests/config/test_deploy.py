@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 from django.conf import settings
@@ -24,9 +25,11 @@ FILES = [
     *UNITS,
     settings.BASE_DIR / "Dockerfile",
     settings.BASE_DIR / "compose.yaml",
+    DEPLOY / "kubernetes.yaml",
     settings.BASE_DIR / "docs/deploy.md",
 ]
 FOREIGN = {"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
+KUBERNETES = "1.33"  # whose schema the files are held against
 LEAST_STOP_S = 20 + STOP_S + MARGIN_S  # with DRAIN_S as it is by default
 
 
@@ -40,6 +43,17 @@ def unit(path: Path) -> configparser.SectionProxy:
 def compose() -> dict[str, Any]:
     services: dict[str, Any] = yaml.safe_load((settings.BASE_DIR / "compose.yaml").read_text())["services"]
     return services
+
+
+def kubernetes() -> dict[tuple[str, str], dict[str, Any]]:
+    """By kind and name."""
+    resources = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text())
+    return {(each["kind"], each["metadata"]["name"]): each for each in resources}
+
+
+def pod(resource: dict[str, Any]) -> dict[str, Any]:
+    spec: dict[str, Any] = resource["spec"]["template"]["spec"]
+    return spec
 
 
 def known_variables() -> set[str]:
@@ -85,3 +99,29 @@ def test_systemd_takes_the_units(path: Path, tmp_path: Path) -> None:
 
     complaints = [line for line in verdict.stderr.splitlines() if path.name in line]
     assert (verdict.returncode, complaints) == (0, [])
+
+
+@pytest.mark.parametrize("kind, name", kubernetes())
+def test_kubernetes_knows_what_is_asked_of_it(kind: str, name: str) -> None:
+    kubernetes_validate.validate(kubernetes()[kind, name], KUBERNETES, strict=True)
+
+
+def test_pods_let_replies_end_and_know_their_variables() -> None:
+    resources = kubernetes()
+    web, worker = (pod(resources["Deployment", f"parley-{part}"]) for part in ("web", "worker"))
+    sleep_s = web["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+
+    assert web["terminationGracePeriodSeconds"] - sleep_s > LEAST_STOP_S
+    assert worker["terminationGracePeriodSeconds"] > LEAST_STOP_S
+    assert set(resources["ConfigMap", "parley"]["data"]) <= known_variables()
+
+
+def test_one_version_runs_everywhere_and_probes_come_by_a_name_that_is_answered() -> None:
+    resources = kubernetes()
+    pods = [pod(each) for (kind, _), each in resources.items() if kind in {"Deployment", "Job"}]
+    containers = [container for each in pods for container in each["containers"]]
+    probes = [container[name] for container in containers for name in container if name.endswith("Probe")]
+    hosts = {header["value"] for probe in probes for header in probe["httpGet"]["httpHeaders"]}
+
+    assert len({container["image"] for container in containers}) == 1
+    assert hosts == {resources["ConfigMap", "parley"]["data"]["ALLOWED_HOSTS"]}
