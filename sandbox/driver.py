@@ -13,8 +13,8 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -142,6 +142,17 @@ class App:
         """Change settings of the app: `callback_url`, `callbacks`, `callback_retries`, `rate_per_s`, …"""
         self.settings |= settings
         self._sandbox.post("/apps", {"vendor": self.vendor, **self.settings})
+
+    @contextmanager
+    def changed(self, **settings: Any) -> Iterator[None]:
+        """Inside, these settings of the app are changed; afterwards all are as before."""
+        before = dict(self.settings)
+        self.change(**settings)
+        try:
+            yield
+        finally:
+            self.settings = before
+            self.change()
 
     def robots(self) -> list[JSONDict]:
         """`user_id`, `nickname`, `avatar_url` of each."""

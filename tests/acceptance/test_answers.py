@@ -74,13 +74,12 @@ def test_other_things_than_text_are_answered_too(parley: Parley, kind: str, show
 def test_two_callbacks_that_tell_of_the_same_message_give_one_answer(
     parley: Parley, sandbox: Sandbox
 ) -> None:
-    parley.app.change(callbacks=BOTH_CALLBACKS)
     user = parley.user()
 
-    reply = user.ask("Twice told")
+    with parley.app.changed(callbacks=BOTH_CALLBACKS):
+        reply = user.ask("Twice told")
 
     parley.until_settled()
-    parley.app.change(callbacks=BOTH_CALLBACKS[:1])
     told = {each["command"] for each in sandbox.callbacks(app=parley.app.id) if user.id in str(each["body"])}
     assert told == set(BOTH_CALLBACKS)
     assert user.replies() == [reply]

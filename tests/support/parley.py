@@ -280,7 +280,7 @@ class Parley:
 class User:
     """A user of the app in a chat with one robot."""
 
-    parley: Parley
+    parley: Parley = field(repr=False)
     id: str
     robot: str
 

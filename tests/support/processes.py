@@ -23,6 +23,7 @@ from django.db import connection
 from procrastinate import App, SyncPsycopgConnector
 
 PATIENCE_S: Final = 30.0  # on a busy machine
+COMMAND_S: Final = 100.0  # for a command, which may have all migrations to apply; less than a test may take
 # Named so that a later run drops what a killed one left (`tests/conftest.py`).
 DATABASES: Final = f"test_parley_{os.getpid()}"
 
@@ -51,9 +52,9 @@ class Process:
     def signal(self, number: signal.Signals) -> None:
         self.popen.send_signal(number)
 
-    def wait(self) -> int:
+    def wait(self, within_s: float = PATIENCE_S) -> int:
         """Its exit code."""
-        return self.popen.wait(PATIENCE_S)
+        return self.popen.wait(within_s)
 
     def children(self, command: str = "") -> list[int]:
         """Its living children's ids; of those only that run the given command."""
@@ -110,7 +111,7 @@ class Installation:
     def run(self, *arguments: str, **environment: str) -> str:
         """Run a command to its end; what it printed."""
         process = self.start(*arguments, **environment)
-        assert process.wait() == 0, process.output
+        assert process.wait(COMMAND_S) == 0, process.output
         return process.output
 
     def _environment(self) -> dict[str, str]:
