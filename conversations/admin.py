@@ -36,11 +36,13 @@ from unfold.paginator import InfinitePaginator
 
 from bots import admin as bots_admin  # noqa: F401 -- first it, whose pages are added to here
 from bots.models import VendorAccount
+from bots.text import shorten
 from bots.theme import ModelAdmin, badge, moment
 from conversations import outages, receiving, reconciling, transcript
 from conversations.models import (
     ApiKey,
     Callback,
+    CannedReply,
     Conversation,
     EndUser,
     Fold,
@@ -755,3 +757,16 @@ def read_again(request: HttpRequest, callbacks: list[Callback]) -> None:
     if failed:
         text = ngettext("%(count)d still cannot be read.", "%(count)d still cannot be read.", failed)
         messages.error(request, text % {"count": failed})
+
+
+@admin.register(CannedReply)
+class CannedReplyAdmin(ModelAdmin):
+    list_display = ("shortcut", "robot", "start")
+    list_filter = ("robot",)
+    list_select_related = ("robot",)
+    search_fields = ("shortcut", "text")
+    ordering = ("shortcut",)
+
+    @admin.display(description=_("text"))
+    def start(self, reply: CannedReply) -> str:
+        return shorten(reply.text, 80)

@@ -1,4 +1,4 @@
-"""What consoles are told of: the changes of messages, turns and handoffs, with a function for each event.
+"""What consoles are told of: the changes of messages, turns, handoffs and notes, a function for each event.
 
 Each change of such a row gives it the next number of one sequence, by a trigger.  Whoever changes a row
 has nothing else to do for it; who shows rows reads from time to time what has a higher number than the
@@ -15,7 +15,7 @@ from typing import Any, Final
 from django.db import connection
 
 from conversations import transcript
-from conversations.models import Handoff, Message, Turn
+from conversations.models import Handoff, Message, Note, Turn
 
 type Event = dict[str, Any]
 
@@ -34,13 +34,16 @@ SELECT 'turn', id, conversation_id, change FROM conversations_turn
 UNION ALL
 SELECT 'handoff', id, conversation_id, change FROM conversations_handoff
  WHERE change > %(last)s OR change = ANY(%(missing)s)
+UNION ALL
+SELECT 'note', id, conversation_id, change FROM conversations_note
+ WHERE change > %(last)s OR change = ANY(%(missing)s)
 ORDER BY change LIMIT %(at_once)s
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    kind: str  # message, turn or handoff
+    kind: str  # message, turn, handoff or note
     pk: int
     conversation_id: int
     number: int
@@ -124,6 +127,7 @@ def message_changed(message: Message) -> Event:
         "link": transcript.link_of(message),
         "state": message.state,
         "error": message.error,
+        "is_edited": transcript.is_edited(message),
         "at": message.happened_at.isoformat(),
         "place": place_of(message),
     }
@@ -169,6 +173,19 @@ def handoff_changed(handoff: Handoff) -> Event:
     }
 
 
+def note_changed(note: Note) -> Event:
+    at = microseconds(note.created_at)
+    return {
+        "type": "note",
+        "id": note.pk,
+        "change": note.change,
+        "written_by": note.written_by,
+        "text": note.text,
+        "at": note.created_at.isoformat(),
+        "place": [at, 1, at, 0, 0],
+    }
+
+
 def place_of(message: Message) -> list[int]:
     """`Message.place` in numbers."""
     began_at, is_reply, happened_at, order, pk = message.place
@@ -187,9 +204,11 @@ ROWS: Final[dict[str, Any]] = {
     "message": Message.objects.select_related("turn"),
     "turn": Turn.objects.select_related("model"),
     "handoff": Handoff.objects.all(),
+    "note": Note.objects.all(),
 }
 EVENTS: Final[dict[str, Any]] = {
     "message": message_changed,
     "turn": turn_changed,
     "handoff": handoff_changed,
+    "note": note_changed,
 }

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -16,6 +17,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from rest_framework_api_key.models import AbstractAPIKey
 
+from bots import variables
 from bots.models import LanguageModel, PersonaVersion, Price, Robot, Tier, VendorAccount
 from conversations.seats import Seat
 
@@ -484,6 +486,7 @@ class ModelCall(models.Model):
         ANSWER = "answer", _("answer")
         SUMMARY = "summary", _("summary")  # of what was said before; made after the turn
         VERDICT = "verdict", _("verdict")  # of a route's classifier on the question
+        SUGGESTION = "suggest", _("suggestion")  # of an answer, to an operator
         MODERATION = "moderate", _("moderation")  # a verdict on the question, or on some of the answer
 
     turn = models.ForeignKey(Turn, models.CASCADE, related_name="calls", verbose_name=_("turn"))
@@ -677,6 +680,83 @@ class Message(models.Model):
         told_at = self.happened_at if self.kind == self.Kind.CALL else self.created_at
         is_reply = self.sender != self.Sender.USER
         return started_at or told_at, is_reply, self.happened_at, self.order, self.pk
+
+
+class Note(models.Model):
+    """What an operator tells others of a conversation; users never see it."""
+
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="notes")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    written_by = models.CharField(max_length=150)  # names outlive whom they name
+    text = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+    change = change_field()
+
+    class Meta:
+        indexes: ClassVar = [
+            # Those of a page of messages.
+            models.Index(fields=["conversation", "created_at"], name="note_of_conversation"),
+            # What is new to consoles.
+            models.Index(fields=["change"], name="note_change"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.written_by}: {self.text[:50]}"
+
+
+class Mention(models.Model):
+    """A note speaks to an operator."""
+
+    note = models.ForeignKey(Note, models.CASCADE, related_name="mentions")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False)
+    seen_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["note", "user"], name="one_mention_per_note_and_operator")
+        ]
+        indexes: ClassVar = [
+            # What an operator has not seen yet.
+            models.Index(fields=["user"], condition=Q(seen_at=None), name="mention_unseen"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.note_id}: {self.user_id}"
+
+
+class CannedReply(models.Model):
+    """A text that operators send often."""
+
+    VARIABLES: ClassVar = ("user_id", "robot", "operator")
+
+    shortcut = models.SlugField(
+        _("shortcut"), help_text=_("Operators type it behind a slash: /hello."), db_index=False
+    )
+    robot = models.ForeignKey(
+        Robot, models.CASCADE, null=True, blank=True, related_name="+", verbose_name=_("robot"),
+        help_text=_("Only in its conversations. Empty: in all."),
+    )  # fmt: skip
+    text = models.TextField(
+        _("text"),
+        help_text=_("{user_id}, {robot} and {operator} stand for what they are in the conversation."),
+    )
+
+    class Meta:
+        verbose_name = _("canned reply")
+        verbose_name_plural = _("canned replies")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["shortcut", "robot"], nulls_distinct=False, name="one_canned_reply_per_shortcut"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"/{self.shortcut}"
+
+    def clean(self) -> None:
+        unknown = [name for name in variables.VARIABLE.findall(self.text) if name not in self.VARIABLES]
+        if unknown:
+            raise ValidationError({"text": _("There is no variable {%(name)s}.") % {"name": unknown[0]}})
 
 
 class MessageWords(models.Model):

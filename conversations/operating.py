@@ -11,7 +11,7 @@ from bots.clients import vendor_for
 from bots.keys import new_key
 from conversations import handoffs, ownership, telling
 from conversations.errors import ConversationError
-from conversations.models import Conversation, Handoff, Message
+from conversations.models import Conversation, Handoff, Message, new_public_id
 
 
 class NotTakenOver(ConversationError):
@@ -26,8 +26,11 @@ class TooLong(ConversationError):
     """The vendor cannot carry it in one message."""
 
 
-def say(conversation: Conversation, text: str, *, operator: User | None = None, by: str = "") -> Message:
-    """Answer as the robot: an operator, or an outside desk by this name.
+def say(
+    conversation: Conversation, text: str, *, operator: User | None = None, by: str = "", public_id: str = ""
+) -> Message:
+    """Answer as the robot: an operator, or an outside desk by this name.  Whoever has drawn a `public_id` may
+    say the same again, if the answer was lost.
 
     Raises NotTakenOver, TakenByAnother, TooLong.
     """
@@ -36,12 +39,15 @@ def say(conversation: Conversation, text: str, *, operator: User | None = None, 
     name = operator.get_username() if operator else by
     with transaction.atomic():
         ownership.lock(conversation)
+        if public_id and (known := conversation.messages.filter(public_id=public_id).first()):
+            return known
         handoff = check_holder(conversation, operator=operator, name=name)
         if handoff.answered_at is None:
             Handoff.objects.filter(pk=handoff.pk).update(answered_at=timezone.now())
         conversation.last_message_at = timezone.now()
         conversation.save(update_fields=["last_message_at"])
         message = Message.objects.create(
+            public_id=public_id or new_public_id(),
             conversation=conversation,
             sender=Message.Sender.OPERATOR,
             sender_id=name[:64],

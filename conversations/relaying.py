@@ -42,20 +42,28 @@ def deliver(message_id: int) -> None:
 
 
 def send(message: Message) -> Receipt:
-    conversation = message.conversation
-    account = conversation.robot.account
+    account = message.conversation.robot.account
     vendor = vendor_for(account)
-    outgoing = OutgoingMessage(
-        robot_id=conversation.robot.user_id,
-        conversation=address_of(conversation),
-        text=message.text,
-        key=message.key or 0,
-    )
+    outgoing = outgoing_of(message)
     pause(pace.reserve_slot(account, VendorAccount.Call.SEND))
     earlier = receipt_of_earlier_send(vendor, message, outgoing) if message.frame else None
     change(message, frame=1)  # stored first: whoever comes after a crash must know that it may have left
     release_connection()
     return earlier or vendor.send(outgoing)
+
+
+def outgoing_of(message: Message) -> OutgoingMessage:
+    """The message as it should stand at the vendor."""
+    conversation = message.conversation
+    return OutgoingMessage(
+        robot_id=conversation.robot.user_id,
+        conversation=address_of(conversation),
+        text=message.text,
+        key=message.key or 0,
+        is_stream=message.is_stream,
+        is_error=message.is_error,
+        vendor_message_id=message.vendor_message_id,
+    )
 
 
 def receipt_of_earlier_send(vendor: Vendor, message: Message, outgoing: OutgoingMessage) -> Receipt | None:

@@ -190,6 +190,11 @@ def link_of(message: Message) -> str:
     return url if isinstance(url, str) and is_link(url) else ""
 
 
+def is_edited(message: Message) -> bool:
+    """Whether an operator has changed it since it was sent."""
+    return isinstance(message.extra, dict) and bool(message.extra.get("is_edited"))
+
+
 def is_link(url: str) -> bool:
     return is_web_address(url.partition("?")[0].partition("#")[0])
 

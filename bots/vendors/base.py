@@ -97,6 +97,7 @@ class Vendor:
     Config: ClassVar[type[VendorConfig]]
     can_edit: ClassVar[bool] = False  # a sent message can be replaced, so answers can grow
     can_recall: ClassVar[bool] = False
+    can_rewrite: bool = False  # a plain message that was sent can be replaced, by class or by account
     # `order` counts what both sides say one to one, so that a number that is left out tells of a missed one.
     numbers_messages: ClassVar[bool] = False
     calls_per_s: ClassVar[float] = 20.0  # an app's default allowance for each kind of call

@@ -25,7 +25,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from conversations.console.rights import Scope
-from conversations.models import Conversation, Handoff, Message, ReadMark
+from conversations.models import Conversation, Handoff, Mention, Message, ReadMark
 
 PAGE: Final = 30
 MOST_UNREAD: Final = 99
@@ -83,6 +83,11 @@ def needy(conversations: QuerySet[Conversation], user: User) -> QuerySet[Convers
     return conversations.filter(need__gt=Conversation.Need.NONE)
 
 
+def mentioned(conversations: QuerySet[Conversation], user: User) -> QuerySet[Conversation]:
+    unseen = Mention.objects.filter(user=user, seen_at=None).values("note__conversation")
+    return conversations.filter(pk__in=unseen)
+
+
 def still_open(conversations: QuerySet[Conversation], user: User) -> QuerySet[Conversation]:
     return conversations.filter(resolved_at=None)
 
@@ -105,6 +110,7 @@ VIEWS: Final = {
         View("needy", _("Attention"), needy, time=URGENCY, is_oldest_first=True),
         View("all", _("Open"), still_open, time=F("last_message_at")),
         View("closed", _("Closed"), closed, time=F("resolved_at")),
+        View("mentioned", _("Mentions"), mentioned, time=F("last_message_at")),
     )
 }
 
@@ -141,13 +147,14 @@ def page(user: User, scope: Scope, wanted: Asked) -> Page:
 
 def counts(user: User, scope: Scope) -> dict[str, int]:
     """How many users wait for a person, how many conversations the user has, and how many others somebody
-    should look at."""
+    should look at, and how many notes mention the user."""
     open_handoffs = scope.handoffs().filter(ended_at=None)
     found: dict[str, int] = open_handoffs.aggregate(
         waiting=Count("pk", filter=Q(taken_at=None)), mine=Count("pk", filter=Q(operator=user))
     )
     others = needy(scope.conversations(), user).exclude(need=Conversation.Need.PERSON)
-    return found | {"needy": others.count()}
+    mentioned = Mention.objects.filter(user=user, seen_at=None).count()
+    return found | {"needy": others.count(), "mentioned": mentioned}
 
 
 def _conversations(user: User, scope: Scope, wanted: Asked) -> QuerySet[Conversation]:

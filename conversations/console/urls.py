@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from conversations.console import views
+from conversations.console import answering, views
 
 app_name = "console"
 urlpatterns = [
@@ -22,4 +22,10 @@ urlpatterns = [
     path("<str:public_id>/resolve/", views.resolve, name="resolve"),
     path("<str:public_id>/tags/", views.tag, name="tags"),
     path("<str:public_id>/say/", views.say, name="say"),
+    path("<str:public_id>/canned/", answering.canned_replies, name="canned"),
+    path("<str:public_id>/suggest/", answering.suggest, name="suggest"),
+    path("<str:public_id>/note/", answering.add_note, name="note"),
+    path("<str:public_id>/messages/<int:message_id>/recall/", answering.recall, name="recall"),
+    path("<str:public_id>/messages/<int:message_id>/edit/", answering.edit, name="edit"),
+    path("<str:public_id>/messages/<int:message_id>/again/", answering.send_again, name="again"),
 ]

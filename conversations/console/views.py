@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final
@@ -15,10 +16,11 @@ from django.shortcuts import get_object_or_404, render, resolve_url
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from bots.clients import vendor_for
 from bots.models import VendorAccount
 from conversations import announcing, closing, handoffs, operating, ownership, seats
-from conversations.console import finding, lists, rights
-from conversations.models import Conversation, Handoff, Message, Seat, Tag, Turn
+from conversations.console import finding, lists, notes, rights
+from conversations.models import Conversation, Handoff, Message, Note, Seat, Tag, Turn
 from conversations.seats import IsAway, NoRoom
 from logins.forms import ConsoleLogin
 
@@ -26,6 +28,7 @@ PAGE_MESSAGES: Final = 50
 LONGEST_INSTRUCTION: Final = 1000  # characters: it is part of every prompt
 MOST_TAGS: Final = 20  # of one conversation
 MOST_TRIED: Final = 20  # of those who wait: others may take them at the same moment
+PUBLIC_ID: Final = re.compile(r"[A-Za-z0-9_-]{16}")
 SIGN_IN: Final = "console:login"
 
 type Page = Callable[..., HttpResponseBase]
@@ -109,6 +112,8 @@ def conversation(request: HttpRequest, public_id: str) -> HttpResponse:
         "name": str(request.user),
         "may_operate": rights.may_operate(request.user),
         "may_supervise": rights.may_supervise(request.user),
+        "can_recall": vendor_for(found.robot.account).can_recall,
+        "can_rewrite": vendor_for(found.robot.account).can_rewrite,
         "words": words(),
     }
     context = {**inbox(request), "open": found, "state": state, "operators": rights.operators()}
@@ -132,7 +137,9 @@ def read(request: HttpRequest, public_id: str) -> HttpResponse:
     if not isinstance(message_id, int):
         return refused(_("`message` is the number of a message."), status=400)
     assert isinstance(request.user, User)
-    lists.mark_read(find(request, public_id), request.user, message_id)
+    found = find(request, public_id)
+    lists.mark_read(found, request.user, message_id)
+    notes.mark_seen(found, request.user)
     return JsonResponse({})
 
 
@@ -238,12 +245,18 @@ def say(request: HttpRequest, public_id: str) -> HttpResponse:
         return refused(_("There is nothing to send."), status=400)
     assert isinstance(request.user, User)
     try:
-        message = operating.say(found, text, operator=request.user)
+        message = operating.say(found, text, operator=request.user, public_id=drawn_id(sent(request)))
     except (operating.NotTakenOver, operating.TakenByAnother) as error:
         return refused(str(error))
     except operating.TooLong as error:
         return refused(str(error), status=400)
     return JsonResponse({"message": announcing.message_changed(message)})
+
+
+def drawn_id(body: dict[str, Any]) -> str:
+    """The id that the page has drawn for what it says; "" for none, or for one that we would not draw."""
+    drawn = str(body.get("id", ""))
+    return drawn if PUBLIC_ID.fullmatch(drawn) else ""
 
 
 def inbox(request: HttpRequest) -> dict[str, Any]:
@@ -315,15 +328,21 @@ def messages_before(found: Conversation, before: int | None) -> dict[str, Any]:
     if before is not None:
         rows = rows.filter(id__lt=before)
     newest: list[Message] = list(rows[: PAGE_MESSAGES + 1])
-    shown = newest[:PAGE_MESSAGES]
+    shown, has_more = newest[:PAGE_MESSAGES], len(newest) > PAGE_MESSAGES
     turns = {message.turn_id: message.turn for message in shown if message.turn}
     return {
         "events": [
             *(announcing.turn_changed(turn) for turn in turns.values()),
             *(announcing.message_changed(message) for message in shown),
+            *(announcing.note_changed(note) for note in notes_since(found, shown[-1] if has_more else None)),
         ],
-        "earlier": shown[-1].pk if len(newest) > PAGE_MESSAGES else None,
+        "earlier": shown[-1].pk if has_more else None,
     }
+
+
+def notes_since(found: Conversation, first: Message | None) -> QuerySet[Note]:
+    """All of them, or those written since a message."""
+    return found.notes.filter(created_at__gte=first.created_at) if first else found.notes.all()
 
 
 def last_around(found: Conversation, message_id: str) -> int | None:
@@ -349,6 +368,9 @@ def words() -> dict[str, Any]:
         "with": _("answered by"),
         "resolved": _("resolved"),
         "told": _("the robot was told:"),
+        "note": _("note"),
+        "edited": _("edited"),
+        "note_text": _("A note for your colleagues: @name mentions somebody"),
         "tokens": _("tokens"),
         "cost": _("cost"),
         "error": _("error"),

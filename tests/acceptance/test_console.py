@@ -267,6 +267,45 @@ def test_search_finds_what_was_said_in_both_scripts(desk: Desk, parley: Parley) 
     expect(shown).to_be_in_viewport()
 
 
+def test_two_operators_and_all_that_helps_them_answer(desk: Desk, parley: Parley, sandbox: Sandbox) -> None:
+    user = parley.user()
+    user.ask("Hello")
+    olive, peter = desk(), desk()
+    name = peter.locator(".me summary").inner_text()
+    open_conversation(olive, user)
+    olive.keyboard.press("t")
+    box = olive.get_by_label("Answer", exact=True)
+
+    olive.keyboard.press("m")
+    box.fill(f"@{name}, can you look?")
+    olive.keyboard.press("Enter")
+    peter.locator("[data-view=mentioned] .count").wait_for(timeout=LIVE_MS)
+    peter.keyboard.press("6")
+    open_conversation(peter, user)
+    expect(peter.locator(".message.note")).to_contain_text("can you look?")
+    expect(peter.locator("[data-view=mentioned] .count")).to_have_count(0, timeout=LIVE_MS)
+
+    user.write("Where is my order?")
+    expect(olive.locator(".message.user").last).to_contain_text("Where is my order?", timeout=LIVE_MS)
+    olive.get_by_role("button", name="Suggest").click()
+    expect(box).to_have_value(re.compile("You said: Where is my order\\?$"))
+    box.fill("It comes on Monday.")
+    olive.keyboard.press("Enter")
+    said = olive.locator(".message.operator", has_text="It comes on")
+    expect(said).to_have_attribute("data-state", "delivered", timeout=LIVE_MS)
+
+    said.get_by_role("button", name="Edit").click()
+    box.fill("It comes on Tuesday.")
+    olive.keyboard.press("Enter")
+    user.wait_until(lambda replies: replies[-1].text == "It comes on Tuesday.")
+    expect(peter.locator(".message.operator .text")).to_have_text("It comes on Tuesday.", timeout=LIVE_MS)
+    said.get_by_role("button", name="Recall").click()
+
+    user.wait_until(lambda replies: replies[-1].is_recalled)
+    expect(peter.locator(".message.operator")).to_have_attribute("data-state", "recalled", timeout=LIVE_MS)
+    assert "look" not in "".join(reply.text for reply in user.replies())
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1300, 390], ids=["desktop", "phone"])
 def test_the_console_fits_the_screen(desk: Desk, parley: Parley, scheme: str, width: int) -> None:

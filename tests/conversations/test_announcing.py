@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -11,8 +13,10 @@ from django.db import connection
 from bots.models import LanguageModel, Robot
 from conversations import announcing, ownership
 from conversations.announcing import Reader
-from conversations.models import Conversation, Handoff, Message, Turn
+from conversations.models import Conversation, Handoff, Message, Note, Turn
 from tests.support.factories import make_conversation, make_turn, say
+
+DOCS = Path(__file__).parents[2] / "docs" / "console.md"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,6 +33,16 @@ MESSAGE = {
     "link": str,
     "state": str,
     "error": str,
+    "is_edited": bool,
+    "at": str,
+    "place": list,
+}
+NOTE = {
+    "type": str,
+    "id": int,
+    "change": int,
+    "written_by": str,
+    "text": str,
     "at": str,
     "place": list,
 }
@@ -51,6 +65,7 @@ HANDOFF = {
     "operator": int | None,
     "taken_by": str,
     "returned_by": str,
+    "instruction": str,
     "began_at": str,
     "is_open": bool,
     "is_taken": bool,
@@ -89,6 +104,17 @@ def test_events_keep_to_their_schema(conversation: Conversation, model: Language
     assert told["cost"].keys() == {"amount", "currency"}
     assert told["seconds"].keys() == {"waited", "first_token", "first_words", "in_all"}
     assert fits(announcing.handoff_changed(Handoff.objects.get()), HANDOFF)
+    note = Note.objects.create(conversation=conversation, written_by="olive", text="careful")
+    assert fits(announcing.note_changed(note), NOTE)
+
+
+@pytest.mark.parametrize(
+    "name, schema", [("message", MESSAGE), ("turn", TURN), ("handoff", HANDOFF), ("note", NOTE)]
+)
+def test_events_are_documented(name: str, schema: dict[str, Any]) -> None:
+    section = DOCS.read_text().partition(f"### `{name}`\n")[2].partition("\n###")[0]
+
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(schema)
 
 
 def test_every_change_is_read_once(conversation: Conversation, reader: Reader) -> None:

@@ -62,6 +62,7 @@ class StandIn(Vendor):
     Config = StandInConfig
     can_edit = True
     can_recall = True
+    can_rewrite = True
     edit_interval_s = 0.0
     repeat_window_s = 60.0
     calls_per_s = 10_000.0

@@ -88,6 +88,7 @@ class Easemob(Vendor):
     ) -> None:
         super().__init__(config, session, now)
         self.shows_thinking = config.typing
+        self.can_rewrite = config.edits
         self._stream_breaks = EditingBreaks(lambda: self.memory, now, kept="streams_again_at")
         self._client = EasemobClient(
             config, self.session, timeout_s=self.timeout_s, now=now, memory=lambda: self.memory
@@ -204,7 +205,7 @@ class Easemob(Vendor):
         return PAUSES_S[frame] if frame < len(PAUSES_S) else math.inf
 
     def edit(self, message: OutgoingMessage) -> None:
-        if self.takes_increments(message.vendor_message_id or ""):
+        if message.is_stream and self.takes_increments(message.vendor_message_id or ""):
             self._grow(message)
         else:
             plain = _named_plainly(message)

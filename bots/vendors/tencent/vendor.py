@@ -54,6 +54,7 @@ class Tencent(Vendor):
     Config = TencentConfig
     can_edit = True
     can_recall = True
+    can_rewrite = True
     # Undocumented; Tencent's bot plugin keeps a second.  Counted from answer to call: the way adds to it.
     edit_interval_s = 0.95
     repeat_window_s = 100.0  # 120 less what the call itself may take

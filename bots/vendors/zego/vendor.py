@@ -37,6 +37,7 @@ class Zego(Vendor):
     Config = ZegoConfig
     can_edit = True
     can_recall = True
+    can_rewrite = True  # for 24 hours
     edit_interval_s = 1.0  # the app's 20 edits a second are for all its conversations together
     repeat_window_s = 0.0  # nothing makes a repeat harmless: look the message up first
     calls_per_s = 20.0  # for each action …

@@ -1,4 +1,5 @@
 // One conversation: its messages as they change, and what the operator does.
+import { Answering, draw } from "./answering.js";
 import { Messages } from "./messages.js";
 import { post, Refused } from "./posting.js";
 
@@ -14,6 +15,7 @@ export class Conversation {
     this.instruction = state.instruction; // what the robot was told when it was handed back last
     this.messages = new Messages(state);
     this.#connect();
+    if (state.may_operate) this.answering = new Answering(this);
     this.messages.take(state.events);
     this.#showEarlier(state.earlier);
     this.#showOwner();
@@ -37,7 +39,7 @@ export class Conversation {
     if (this.isResolved && events.some((event) => event.sender === "user")) this.#reopen();
     if (after > this.cursor) return this.watch(); // something came before it that we were not told
     this.cursor = Math.max(this.cursor, cursor);
-    if (events.some((event) => event.type === "message")) this.#markRead();
+    if (events.some(({ type }) => type === "message" || type === "note")) this.#markRead(true);
   }
 
   showPresence(names) {
@@ -113,8 +115,8 @@ export class Conversation {
     this.handBackButton.hidden = document.getElementById("instruct").hidden = !mayGive;
     document.getElementById("assign").hidden = !(mayGive || may_supervise);
     this.menu.hidden = document.getElementById("resolve").hidden = !(mayGive || may_supervise || !this.handoff);
-    this.text.disabled = this.sendButton.disabled = !this.isYours;
-    this.text.placeholder = this.isYours ? this.text.dataset.yours : this.text.dataset.free;
+    this.messages.list.classList.toggle("yours", this.isYours);
+    this.answering.show();
   }
 
   // What the menu's forms say, with the move.
@@ -142,9 +144,9 @@ export class Conversation {
   }
 
   async #act(move, body = {}) {
-    const answer = await this.#post(move, body);
+    const answer = await this.post(move, body);
     if (!answer) return;
-    this.#tell("");
+    this.tell("");
     if ("handoff" in answer) this.handoff = answer.handoff;
     if ("tags" in answer) [this.isResolved, this.tags] = [answer.is_resolved, answer.tags];
     this.#showOwner();
@@ -157,24 +159,35 @@ export class Conversation {
     const text = this.text.value.trim();
     if (!text || this.text.disabled) return;
     this.text.value = "";
-    const answer = await this.#post("say/", { text });
+    const way = this.answering.way;
+    const answer = way === "say/" ? await this.#say(text) : await this.post(way, { text });
     if (!answer) return void (this.text.value ||= text);
+    this.tell("");
+    this.answering.done();
     if (this.state.until !== null) return void (location.search = "");
-    this.messages.take([answer.message]);
-    this.messages.toEnd();
+    this.messages.take([answer.message ?? answer.note]);
+    if (!way.startsWith("messages/")) this.messages.toEnd();
+  }
+
+  // Under the same id until the server has it: what is sent again is not said twice.
+  async #say(text) {
+    if (this.draft?.text !== text) this.draft = { text, id: draw() };
+    const answer = await this.post("say/", this.draft);
+    if (answer) this.draft = null;
+    return answer;
   }
 
   // The answer; null when it was refused, which is then told.
-  async #post(path, body = {}) {
+  async post(path, body = {}) {
     try {
       return await post(this.url + path, body);
     } catch (error) {
-      this.#tell(error instanceof Refused ? error.message : this.state.words.unreachable);
+      this.tell(error instanceof Refused ? error.message : this.state.words.unreachable);
       return null;
     }
   }
 
-  #tell(words) {
+  tell(words) {
     this.notice.textContent = words;
     this.notice.hidden = !words;
   }
@@ -191,10 +204,11 @@ export class Conversation {
     this.earlier.hidden = before === null;
   }
 
-  #markRead() {
+  #markRead(isNews = false) {
     const newest = this.messages.newest;
-    if (document.hidden || this.state.until !== null || !newest || newest === this.read) return;
+    if (document.hidden || this.state.until !== null || !newest) return;
+    if (newest === this.read && !isNews) return;
     this.read = newest;
-    this.#post("read/", { message: newest });
+    this.post("read/", { message: newest });
   }
 }

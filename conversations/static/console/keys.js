@@ -9,12 +9,15 @@ export function listenForKeys({ list, conversation, seat }) {
     3: () => list.show(3),
     4: () => list.show(4),
     5: () => list.show(5),
+    6: () => list.show(6),
     "/": () => document.getElementById("search").focus(),
     t: () => conversation?.takeOver(),
     e: () => conversation?.resolve(),
     n: () => seat.takeNext(),
     b: () => conversation?.handBack(),
     r: () => document.getElementById("text")?.focus(),
+    m: () => conversation?.answering?.toggleNote(),
+    s: () => conversation?.answering?.suggest(),
     "?": () => help.showModal(),
   };
   document.getElementById("show-keys").addEventListener("click", () => help.showModal());

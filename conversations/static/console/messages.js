@@ -12,7 +12,7 @@ export class Messages {
   }
 
   get newest() {
-    return Math.max(0, ...this.#messages.keys());
+    return Math.max(0, ...[...this.#messages.keys()].filter(Number.isInteger)); // notes have other keys
   }
 
   take(events) {
@@ -20,6 +20,7 @@ export class Messages {
     const isAtEnd = scrollHeight - scrollTop - clientHeight < 80;
     for (const event of events) if (event.type === "turn") this.#takeTurn(event);
     for (const event of events) if (event.type === "message") this.#takeMessage(event);
+    for (const event of events) if (event.type === "note") this.#takeMessage(asMessage(event));
     this.#drawTurns();
     if (isAtEnd) this.toEnd();
   }
@@ -70,12 +71,34 @@ export class Messages {
     part("bubble").className = `bubble ${event.state}`;
     part("text").textContent = event.text;
     part("who").textContent = this.#speaker(event);
-    part("state").textContent = event.state === "received" ? "" : words.states[event.state];
+    part("state").textContent = [event.is_edited && words.edited, words.states[event.state]].filter(Boolean).join(" · ");
+    if (event.state === "received") part("state").textContent = "";
+    this.#drawActs(element, event);
     show(part("problem"), event.error);
     this.#drawContent(part("what"), event);
     const time = element.querySelector("time");
     time.dateTime = event.at;
     time.textContent = this.clock.format(new Date(event.at));
+  }
+
+  // What may be done with it, by whoever has the conversation (`.yours`).
+  #drawActs(element, event) {
+    const { may_operate, can_recall, can_rewrite } = this.state;
+    const isOperators = event.sender === "operator";
+    const isSent = event.state === "delivered" && event.sender !== "user";
+    const may = {
+      again: isOperators && event.state === "failed",
+      edit: isOperators && isSent && can_rewrite && event.kind === "text",
+      recall: isSent && can_recall,
+    };
+    for (const button of element.querySelectorAll("[data-act]")) {
+      button.hidden = !(may_operate && may[button.dataset.act]);
+      button.dataset.message = event.id;
+    }
+  }
+
+  textOf(id) {
+    return this.#messages.get(id)?.event.text ?? "";
   }
 
   #drawContent(place, event) {
@@ -120,6 +143,12 @@ export class Messages {
     ];
     place.querySelector("dl").replaceChildren(...facts.filter(([, value]) => value).flatMap(([name, value]) => [tag("dt", name), tag("dd", value)]));
   }
+}
+
+// A note stands among the messages, under a key that none of them has.
+function asMessage(note) {
+  const nothing = { turn: null, kind: "text", link: "", error: "", is_edited: false, state: "received" };
+  return { ...nothing, ...note, id: `note-${note.id}`, sender: "note", sender_id: note.written_by };
 }
 
 function isBefore(place, other) {

@@ -62,7 +62,7 @@ def test_who_has_waited_longest_comes_first(robot: Robot, olive: User) -> None:
     assert at_ease.owner == Conversation.Owner.ROBOT
 
     assert names(olive, view="waiting") == ["early", "late"]
-    assert lists.counts(olive, ALL) == {"waiting": 2, "mine": 0, "needy": 0}
+    assert lists.counts(olive, ALL) == {"waiting": 2, "mine": 0, "needy": 0, "mentioned": 0}
 
 
 def test_what_an_operator_has_is_theirs_until_it_is_handed_back(robot: Robot, olive: User) -> None:
@@ -135,7 +135,7 @@ def test_a_seat_may_be_limited_to_accounts_and_robots(robot: Robot, olive: User)
 
     seat.robots.add(robot)
     assert names(olive) == ["alice"]
-    assert lists.counts(olive, scope_of(olive)) == {"waiting": 0, "mine": 0, "needy": 0}
+    assert lists.counts(olive, scope_of(olive)) == {"waiting": 0, "mine": 0, "needy": 0, "mentioned": 0}
 
     seat.accounts.add(robot.account)
     assert names(olive) == ["carol", "bob", "alice"]
