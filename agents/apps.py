@@ -10,8 +10,11 @@ class AgentsConfig(AppConfig):
 
     def ready(self) -> None:
         from agents import following
+        from agents.api.voice import Voice
         from agents.configuration import AgentTemplateSection
         from bots.configuration.schema import SECTIONS
+        from conversations.api.kinds import KINDS
 
         SECTIONS["agent_templates"] = AgentTemplateSection
+        KINDS[Voice.name.value] = Voice()
         following.connect()

@@ -10,9 +10,9 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
+from agents.jobs import defer_registrations
 from agents.models import AgentTemplate
 from agents.speech import secret_paths
-from agents.tasks import defer_registrations
 from bots.configuration.schema import Choice, ObjectSection, Section, Slug
 from bots.models import LanguageModel, Robot, VendorAccount
 

@@ -10,8 +10,8 @@ from typing import Any
 from django.db.models import Q
 from django.db.models.signals import post_save
 
+from agents.jobs import defer_registrations
 from agents.models import AgentTemplate
-from agents.tasks import defer_registrations
 from bots.models import LanguageModel, Robot, VendorAccount
 
 

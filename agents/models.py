@@ -235,6 +235,9 @@ class Call(models.Model):
     checked_at = models.DateTimeField(_("seen at the vendor"), null=True)
     created_at = models.DateTimeField(_("asked for"), default=timezone.now)
     started_at = models.DateTimeField(_("started"), null=True)
+    close_at = models.DateTimeField(
+        _("hung up"), null=True
+    )  # ending: when the service has to have no instance
     ended_at = models.DateTimeField(_("ended"), null=True)
     end_reason = models.CharField(_("reason for the end"), max_length=12, choices=Reason, blank=True)
     end_code = models.CharField(_("vendor's code"), max_length=20, blank=True)

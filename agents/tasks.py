@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from procrastinate.contrib.django import app
 
-from agents import registering
-from agents.models import AgentTemplate
+from agents import calls, jobs, registering, sweeping
+from agents.models import AgentTemplate, Call
 from bots.retries import RetryByError
 
+CLOSING_PATIENCE_S = 30.0  # then the sweep queues it anew
+CHECKING_PATIENCE_S = 0.0
 
-@app.task(name="agents.register_template", retry=RetryByError())
+
+@app.task(name=jobs.REGISTER, retry=RetryByError())
 def register_template(template_id: int) -> None:
     known = AgentTemplate.objects.able().select_related("account", "robot__default_tier", "model")
     template = known.filter(pk=template_id).first()
@@ -24,11 +25,31 @@ def register_template(template_id: int) -> None:
 def mend_drift(timestamp: int) -> None:
     """Find what was changed at the voice service behind our back; register what was never, or is outdated."""
     registering.mend_drift()
-    defer_registrations(registering.unregistered(registering.able_templates()))
+    jobs.defer_registrations(registering.unregistered(registering.able_templates()))
 
 
-def defer_registrations(template_ids: Iterable[int]) -> None:
-    """Queue a job for each template, in the transaction that is under way."""
-    for template_id in template_ids:
-        # One after the other, so that the newest definition is the last that the service hears of.
-        register_template.configure(lock=f"agent_template:{template_id}").defer(template_id=template_id)
+@app.task(name=jobs.START, retry=RetryByError())
+def start_queued(account_id: int) -> None:
+    calls.start_queued(account_id)
+
+
+@app.task(name=jobs.CLOSE, retry=RetryByError(patience_s=CLOSING_PATIENCE_S))
+def close_call(call_id: int) -> None:
+    if call := find(call_id):
+        calls.close(call)
+
+
+@app.task(name=jobs.CHECK, retry=RetryByError(patience_s=CHECKING_PATIENCE_S))
+def check_call(call_id: int) -> None:
+    if call := find(call_id):
+        sweeping.check(call)
+
+
+@app.periodic(cron="* * * * * */15")
+@app.task(name="agents.sweep", queueing_lock="agents.sweep", retry=RetryByError())
+def sweep(timestamp: int) -> None:
+    sweeping.sweep()
+
+
+def find(call_id: int) -> Call | None:
+    return Call.objects.select_related(*calls.RELATED).filter(pk=call_id).first()

@@ -42,6 +42,12 @@ SELECT 'operator', count(*) FROM (
     SELECT FROM conversations_conversation WHERE owner = 'operator' LIMIT %(most)s
 ) AS conversation
 """
+# By the index `call_open`.
+AGENT_INSTANCES: Final = """
+SELECT account.slug, count(*) FROM agents_call AS call
+  JOIN bots_vendoraccount AS account ON account.id = call.account_id
+ WHERE call.state <> 'ended' AND call.state <> 'queued' GROUP BY account.slug
+"""
 OPEN_STATES: Final = ("waiting", "thinking", "speaking", "operator")
 
 
@@ -77,7 +83,10 @@ class Gauges(Collector):
         for state, count in open_conversations().items():
             conversations.add_metric([state], count)
         yield conversations
-        yield GaugeMetricFamily("parley_agent_instances", "Agents that are in a call.", labels=["account"])
+        instances = GaugeMetricFamily("parley_agent_instances", "Agents in calls.", labels=["account"])
+        for account, count in agent_instances():
+            instances.add_metric([account], count)
+        yield instances
 
 
 def queue_depth() -> int:
@@ -85,6 +94,12 @@ def queue_depth() -> int:
         cursor.execute(QUEUE_DEPTH, {"most": MOST})
         [(depth,)] = cursor.fetchall()
         return int(depth)
+
+
+def agent_instances() -> list[tuple[str, int]]:
+    with connection.cursor() as cursor:
+        cursor.execute(AGENT_INSTANCES)
+        return [(slug, int(count)) for slug, count in cursor.fetchall()]
 
 
 def open_conversations() -> dict[str, int]:

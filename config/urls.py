@@ -17,6 +17,7 @@ urlpatterns = [
     path("account/second-factor/", logins.views.second_factor, name="second-factor"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include("conversations.api.urls")),
+    path("api/", include("agents.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),
     path("healthz", probes.healthz),

@@ -75,6 +75,8 @@ class Desk:
             Route("/faults", _answered(self.set_faults), methods=["POST"]),
             Route("/groups", _answered(self.create_group), methods=["POST"]),
             Route("/users/send", _answered(self.send_as_user), methods=["POST"]),
+            Route("/instances", _answered(self.list_instances)),
+            Route("/instances/{deed}", _answered(self.act_in_call), methods=["POST"]),
             Route("/messages", _answered(self.list_messages)),
             Route("/events", _answered(self.events)),
             Route("/calls", self.list_calls),
@@ -206,6 +208,24 @@ class Desk:
         version = self.world.hub.version
         messages = [message.to_json() for message in self.world.conversation(*conversation)]
         return JSONResponse({"version": version, "messages": messages})
+
+    async def list_instances(self, request: Request) -> Response:
+        """Agents that are in calls.  Waits like `list_messages`."""
+        app_id, cloud = self._calling(request.query_params.get("app", ""))
+        await self._wait(request)
+        version = self.world.hub.version
+        return JSONResponse({"version": version, "instances": cloud.instances(app_id)})
+
+    async def act_in_call(self, request: Request) -> Response:
+        content = await _body(request)
+        app_id, cloud = self._calling(content.pop("app", ""))
+        return JSONResponse(cloud.act_in_call(app_id, request.path_params["deed"], content))
+
+    def _calling(self, app_id: Any) -> tuple[str, Zego]:
+        app_id, vendor = self._app(app_id)
+        if not isinstance(vendor, Zego):
+            raise BadRequest(f"{vendor.label} has no calls")
+        return app_id, vendor
 
     async def _wait(self, request: Request) -> None:
         query = request.query_params

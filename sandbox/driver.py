@@ -318,7 +318,60 @@ class ZegoApp(App):
 
     def config(self) -> JSONDict:
         names = ("app_id", "server_secret", "callback_secret")
-        return {**{name: self.settings[name] for name in names}, "zim_api_base": self._sandbox.url}
+        addresses = dict.fromkeys(("zim_api_base", "agent_api_base"), self._sandbox.url)
+        return {**{name: self.settings[name] for name in names}, **addresses}
+
+    def instances(self) -> list[JSONDict]:
+        """Agents that are in calls: `id`, `agent_id`, `user`, `room`, `status`, `history`, `said`, …"""
+        found: list[JSONDict] = self._sandbox.get("/instances", {"app": self.id})["instances"]
+        return found
+
+    def wait_for_instances(
+        self, holds: Callable[[list[JSONDict]], bool], timeout_s: float = 30.0
+    ) -> list[JSONDict]:
+        """The agents in calls, once `holds` says yes to them.  Raises NoReply."""
+        ends_at = time.monotonic() + timeout_s
+        answer = self._sandbox.get("/instances", {"app": self.id})
+        while not holds(answer["instances"]):
+            left = ends_at - time.monotonic()
+            if left <= 0:
+                raise NoReply(f"not within {timeout_s} s; there is {answer['instances']}")
+            asked = {"app": self.id, "beyond": answer["version"], "wait_s": left}
+            answer = self._sandbox.get("/instances", asked)
+        found: list[JSONDict] = answer["instances"]
+        return found
+
+    def enter(self, rtc: JSONDict) -> JSONDict:
+        """Enter a call's room, as a client SDK does with what the session API gave."""
+        names = {"room": rtc["room_id"], "user": rtc["user_id"], "token": rtc["token"]}
+        return self._act("enter", **names)
+
+    def speak(self, rtc: JSONDict, text: str) -> JSONDict:
+        return self._act("say", room=rtc["room_id"], text=text)
+
+    def leave(self, rtc: JSONDict) -> JSONDict:
+        return self._act("leave", room=rtc["room_id"])
+
+    def lose(self, rtc: JSONDict) -> JSONDict:
+        """Let the service forget the call without a word."""
+        return self._act("lose", room=rtc["room_id"])
+
+    def wait_for_speech(self, rtc: JSONDict, text: str, timeout_s: float = 30.0) -> JSONDict:
+        """The call, once the agent has said this and is silent.  Raises NoReply."""
+
+        def is_said(instance: JSONDict) -> bool:
+            spoken = "".join(each["text"] for each in instance["said"] if each["who"] == "agent")
+            return text in spoken and instance["status"] == "LISTENING"
+
+        def mine(instances: list[JSONDict]) -> list[JSONDict]:
+            return [each for each in instances if each["room"] == rtc["room_id"] and is_said(each)]
+
+        [call] = mine(self.wait_for_instances(lambda instances: bool(mine(instances)), timeout_s))
+        return call
+
+    def _act(self, deed: str, **content: Any) -> JSONDict:
+        instance: JSONDict = self._sandbox.post(f"/instances/{deed}", {"app": self.id, **content})
+        return instance
 
 
 class EasemobApp(App):

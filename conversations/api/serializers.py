@@ -17,10 +17,14 @@ LONGEST_USER_ID = 64
 LONGEST_TEXT = 10_000
 
 
+class KindRequest(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(choices=Session.Kind.choices)
+
+
 class SessionRequest(serializers.Serializer[Any]):
     """Who is to chat with which robot."""
 
-    kind = serializers.ChoiceField(choices=Session.Kind.choices)
+    kind = serializers.ChoiceField(choices=[Session.Kind.CHAT.value])
     robot = serializers.CharField(help_text="The robot's user id at its vendor.")
     account = serializers.SlugField(
         required=False, help_text="The robot's account, where several accounts have a robot of this id."

@@ -28,6 +28,7 @@ from conversations.api import serializers, user_tokens
 from conversations.api.errors import Conflict
 from conversations.api.idempotency import HEADER, once
 from conversations.api.keys import KeyAuthentication
+from conversations.api.kinds import KINDS, kind_of, one_of
 from conversations.api.rights import ClientThrottle, KeyThrottle, MayCall
 from conversations.api.streaming import STREAM_HEADER
 from conversations.api.user_tokens import UserToken, UserTokenAuthentication
@@ -76,18 +77,26 @@ class NewestLast(NewestFirst):
 
 class SessionsView(View):
     @extend_schema(
-        summary="Open a chat, or find the open one",
-        request=serializers.SessionRequest,
-        responses={201: serializers.OpenedSessionOut, 200: serializers.OpenedSessionOut},
+        summary="Open a chat, or find the open one; or start a call",
+        description=(
+            "A call that finds no free place is refused with 503 `no_capacity` and `Retry-After`, or with "
+            "`wait` queued (202): ask for the session until its state is `open`, then for a token."
+        ),
+        request=one_of("request"),
+        responses={
+            201: one_of("opened_out"),
+            200: serializers.OpenedSessionOut,
+            202: one_of("out"),
+        },
         parameters=[IDEMPOTENCY],
     )
     @once
     def post(self, request: Request) -> Response:
-        wanted = self.read(serializers.SessionRequest, request.data)
+        kind = KINDS[self.read(serializers.KindRequest, request.data)["kind"]]
+        wanted = self.read(kind.request, request.data)
         del wanted["kind"]
-        session, is_new = sessions.open_chat(**wanted)
-        code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
-        return Response(opened(session), status=code)
+        session, code = kind.open(wanted)
+        return Response(kind.opened(session), status=code)
 
 
 class ClientView(View):
@@ -97,27 +106,29 @@ class ClientView(View):
 
 
 class SessionView(ClientView):
-    @extend_schema(summary="A session", responses=serializers.SessionOut)
+    @extend_schema(summary="A session", responses=one_of("out"))
     def get(self, request: Request, public_id: str) -> Response:
-        return Response(serializers.SessionOut(find_session(public_id)).data)
+        session = find_session(public_id)
+        return Response(kind_of(session).describe(session))
 
-    @extend_schema(summary="End a session", responses=serializers.SessionOut)
+    @extend_schema(summary="End a session", responses=one_of("out"))
     def delete(self, request: Request, public_id: str) -> Response:
         session = find_session(public_id)
-        sessions.end(session)
-        return Response(serializers.SessionOut(session).data)
+        kind_of(session).end(session)
+        return Response(kind_of(session).describe(session))
 
 
 class TokenView(ClientView):
     @extend_schema(
         summary="A fresh token for the client SDK",
         request=None,
-        responses=serializers.OpenedSessionOut,
+        responses=one_of("opened_out"),
         parameters=[IDEMPOTENCY],
     )
     @once
     def post(self, request: Request, public_id: str) -> Response:
-        return Response(opened(find_open_session(public_id)))
+        session = find_open_session(public_id)
+        return Response(kind_of(session).opened(session))
 
 
 class UserTokenView(View):
@@ -183,7 +194,7 @@ class SessionMessagesView(ClientView):
 
 class InterruptView(ClientView):
     @extend_schema(
-        summary="Stop the running reply",
+        summary="Stop the running reply, or let the agent in a call fall silent",
         request=None,
         responses=serializers.InterruptOut,
         parameters=[IDEMPOTENCY],
@@ -191,7 +202,7 @@ class InterruptView(ClientView):
     @once
     def post(self, request: Request, public_id: str) -> Response:
         session = find_open_session(public_id)
-        return Response({"interrupted": ownership.interrupt(session.conversation)})
+        return Response({"interrupted": kind_of(session).interrupt(session)})
 
 
 class RatingView(ClientView):
@@ -352,24 +363,6 @@ def page_of_messages(
     return pages.get_paginated_response(shape(page, many=True).data)
 
 
-def opened(session: Session) -> dict[str, Any]:
-    """The session with what the client SDK needs."""
-    login = sessions.login(session)
-    conversation = session.conversation
-    return {
-        **serializers.SessionOut(session).data,
-        "im": serializers.LoginOut(
-            {
-                "vendor": conversation.robot.account.vendor,
-                "app_id": login.app_id,
-                "user_id": conversation.peer_id,
-                "token": login.token,
-                "expires_at": login.expires_at,
-            }
-        ).data,
-    }
-
-
 def find_session(public_id: str) -> Session:
     known = Session.objects.select_related("conversation__robot__account")
     return get_object_or_404(known, public_id=public_id)
@@ -377,6 +370,8 @@ def find_session(public_id: str) -> Session:
 
 def find_open_session(public_id: str) -> Session:
     session = find_session(public_id)
+    if session.state == Session.State.QUEUED:
+        raise Conflict(_("The session is waiting for a place."), code="session_queued")
     if session.state != Session.State.OPEN:
         raise Conflict(_("The session has ended."), code="session_ended")
     return session

@@ -34,6 +34,11 @@ class AppSettings:
     callback_retries: int = 5
     callback_retry_interval_s: float = 2.0  # doubled with each
     rate_per_s: int = 20  # for each action
+    agent_rate_per_s: int = 10  # … of the AI Agent service
+    agent_callback_url: str = ""
+    max_instances: int = 10
+    idle_scale: float = 1.0  # of a call's MaxIdleTime: tests do not want to wait
+    tells_of_archived: bool = False  # whether a call's words in the chat fire `send_msg`: not documented
     can_edit: bool = True  # whether the project's plan has editing
     max_text_bytes: int = 2000  # "2 KB": the smaller of the two
 
@@ -55,6 +60,8 @@ class App:
     groups: dict[str, Group] = field(default_factory=dict)
     robots: dict[str, Robot] = field(default_factory=dict)
     users: set[str] = field(default_factory=set)  # who has logged in or was registered
+    agents: dict[str, JSONDict] = field(default_factory=dict)  # as they were registered
+    instances: dict[str, Any] = field(default_factory=dict)  # agents.Instance, by id
     calls_in_second: dict[tuple[str, int], int] = field(default_factory=dict)
 
     @property
@@ -64,7 +71,7 @@ class App:
     def knows(self, account: str) -> bool:
         return account in self.robots or account in self.users
 
-    def takes_call(self, action: str, now: float) -> bool:
+    def takes_call(self, action: str, now: float, rate_per_s: int) -> bool:
         """Count one call; whether it is within the rate.  By clock second: guessed."""
         second = int(now)
         used = self.calls_in_second.get((action, second), 0) + 1
@@ -73,7 +80,7 @@ class App:
         }
         self.calls_in_second[action, second] = used
         share = 2 if action == "SendGroupMessage" else 1
-        return used <= self.settings.rate_per_s / share
+        return used <= rate_per_s / share
 
     def signed(self, body: JSONDict, now: float) -> JSONDict:
         """A callback's body as it leaves now."""
@@ -91,12 +98,14 @@ class App:
             "robots": [asdict(robot) for robot in self.robots.values()],
             "users": sorted(self.users),
             "groups": [asdict(group) for group in self.groups.values()],
+            "agents": list(self.agents.values()),
         }
 
     def restore(self, state: JSONDict) -> None:
         self.robots = {robot["user_id"]: Robot(**robot) for robot in state.get("robots", [])}
         self.users = set(state.get("users", []))
         self.groups = {group["id"]: Group(**group) for group in state.get("groups", [])}
+        self.agents = {agent["AgentId"]: agent for agent in state.get("agents", [])}
 
 
 def callback_signature(secret: str, timestamp: int, nonce: str) -> str:
@@ -104,6 +113,13 @@ def callback_signature(secret: str, timestamp: int, nonce: str) -> str:
     return hashlib.sha1(
         "".join(sorted([secret, str(timestamp), nonce])).encode(), usedforsecurity=False
     ).hexdigest()
+
+
+def agent_signature(settings: AppSettings, body: JSONDict, now: float) -> JSONDict:
+    """A callback's body as the AI Agent service sends it now: /aiagent-server/callbacks/receiving-callback"""
+    timestamp, nonce = int(now * 1000), str(random.randrange(10**6))
+    signature = callback_signature(settings.callback_secret, timestamp, nonce)
+    return {**body, "Nonce": nonce, "Timestamp": timestamp, "Signature": signature}
 
 
 def request_signature(app_id: int, nonce: str, secret: str, timestamp: str) -> str:

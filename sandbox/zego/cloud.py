@@ -17,8 +17,9 @@ from sandbox.courier import Courier
 from sandbox.failing import fail
 from sandbox.vendor import BadRequest, VendorCloud
 from sandbox.world import Group, JSONDict, Message, Pair, Rendered, Robot, World
-from sandbox.zego import messages
+from sandbox.zego import agents, messages, rooms
 from sandbox.zego.actions import HANDLERS, MAX_ID_BYTES, Actions, Refused
+from sandbox.zego.agents import AgentService, Instance
 from sandbox.zego.app import ROBOT_PREFIX, App, AppSettings, request_signature
 
 SIGNATURE_LIFE_S = 600
@@ -32,6 +33,7 @@ class Zego(VendorCloud):
         super().__init__(world, courier)
         self.apps: dict[str, App] = {}
         self.actions = Actions(world=world, courier=courier)
+        self.agents = AgentService(world, courier, self.actions)
         self._kept: JSONDict = {}  # state of apps that were not registered again yet
 
     def routes(self) -> list[BaseRoute]:
@@ -94,6 +96,38 @@ class Zego(VendorCloud):
             raise BadRequest("the app's server does not allow this message, or has not answered")
         return self.actions.deliver(app, message)
 
+    # Calls, as the app's client and its user have them
+
+    def instances(self, app_id: str) -> list[JSONDict]:
+        return [instance.to_json() for instance in self.apps[app_id].instances.values()]
+
+    def act_in_call(self, app_id: str, deed: str, content: JSONDict) -> JSONDict:
+        """`enter` a room with a token, `say` something there, `leave` it; or `lose` the instance, which then
+        is gone without a word.  Raises BadRequest."""
+        app = self.apps[app_id]
+        instance = self._instance_in(app, str(content.get("room", "")))
+        if deed == "enter":
+            user = str(content.get("user", ""))
+            rooms.check_token(
+                app, str(content.get("token", "")), user=user, room=instance.room_id, now=self.world.now()
+            )
+            self.agents.enter(app, instance)
+        elif deed == "say":
+            self.agents.say(app, instance, str(content.get("text", "")))
+        elif deed == "leave":
+            self.agents.leave(app, instance)
+        elif deed == "lose":
+            del app.instances[instance.id]
+        else:
+            raise BadRequest("in a call one can enter, say, leave and lose")
+        return instance.to_json()
+
+    def _instance_in(self, app: App, room: str) -> Instance:
+        found: list[Instance] = [each for each in app.instances.values() if each.room_id == room]
+        if not found:
+            raise BadRequest(f"there is no agent in room {room}")
+        return found[-1]
+
     # The server API
 
     async def handle(self, request: Request) -> Response:
@@ -129,18 +163,25 @@ class Zego(VendorCloud):
         try:
             if injected_code:
                 raise Refused(injected_code, "injected by the sandbox")
-            handler = HANDLERS.get(action)
-            if handler is None:
+            if action not in HANDLERS and action not in agents.HANDLERS:
                 raise Refused(100000007 if action else 100000006, f"no action {action}")
             app = self._authenticated_app(request)
             body = _json_object(raw)
-            if not app.takes_call(action, self.world.now()):
-                raise Refused(660300005, f"more than {app.settings.rate_per_s} calls of {action} in a second")
-            answer = await handler(self.actions, app, body)
+            answer = await self._done(app, action, body)
             return body, {"Code": 0, "Message": "success", "RequestId": _request_id()} | answer
         except Refused as refused:
             failure = {"Code": refused.code, "Message": str(refused), "RequestId": _request_id()}
             return body, failure | refused.fields
+
+    async def _done(self, app: App, action: str, body: JSONDict) -> JSONDict:
+        """What an action answers besides Code.  The two products share the host here, and nothing else."""
+        if handler := HANDLERS.get(action):
+            if not app.takes_call(action, self.world.now(), app.settings.rate_per_s):
+                raise Refused(660300005, f"too many calls of {action} in a second")
+            return await handler(self.actions, app, body)
+        if not app.takes_call(action, self.world.now(), app.settings.agent_rate_per_s):
+            raise Refused(410000010, f"too many calls of {action} in a second")
+        return {"Data": await agents.HANDLERS[action](self.agents, app, body)}
 
     def _authenticated_app(self, request: Request) -> App:
         query = request.query_params

@@ -1,0 +1,1 @@
+"""Voice in the REST session API, and for the vendor's sample clients."""
