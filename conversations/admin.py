@@ -38,7 +38,8 @@ from bots import admin as bots_admin  # noqa: F401 -- first it, whose pages are 
 from bots.models import VendorAccount
 from bots.text import shorten
 from bots.theme import ModelAdmin, badge, moment
-from conversations import outages, receiving, reconciling, transcript
+from conversations import outages, receiving, reconciling, repeating, transcript
+from conversations.mending_pages import RepeatPages
 from conversations.models import (
     ApiKey,
     Callback,
@@ -338,7 +339,8 @@ def transcript_context(request: HttpRequest, conversation: Conversation) -> dict
 
 
 @admin.register(Turn)
-class TurnAdmin(HistoryAdmin):
+class TurnAdmin(RepeatPages, HistoryAdmin):
+    repeat = staticmethod(repeating.repeat)
     list_display = (
         "id", "show_queued_at", "show_conversation", "show_state", "model", "show_tokens", "show_cost",
         "show_first_words", "show_total", "show_error",
@@ -623,7 +625,8 @@ def link_to_messages(said: list[Message]) -> str:
 
 
 @admin.register(Message)
-class MessageAdmin(HistoryAdmin):
+class MessageAdmin(RepeatPages, HistoryAdmin):
+    repeat = staticmethod(repeating.deliver_again)
     list_display = (
         "show_time",
         "show_conversation",

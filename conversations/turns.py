@@ -154,8 +154,11 @@ def wait_for_end_of_burst(conversation_id: int) -> None:
 
 def unanswered(conversation_id: int) -> models.QuerySet[Message]:
     """What users wrote to the robot in the conversation and no turn has claimed yet."""
+    return unanswered_messages().filter(conversation=conversation_id)
+
+
+def unanswered_messages() -> models.QuerySet[Message]:
     return Message.objects.filter(
-        conversation=conversation_id,
         sender=Message.Sender.USER,
         turn=None,
         is_overheard=False,

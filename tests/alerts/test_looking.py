@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
@@ -249,14 +250,19 @@ def test_low_ratings_are_told_by_robot(rule: Any, look: Look, robot: Robot) -> N
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_looks_where_there_is_nothing_and_tells_where_it_is_mended(
-    kind: str, rule: Any, look: Look, robot: Robot, admin_client: Any
-) -> None:
-    made = rule(kind, threshold=-1 if KINDS[kind].falls else 10**9)
+def test_each_kind_looks_where_there_is_nothing(kind: str, rule: Any, look: Look, robot: Robot) -> None:
+    rule(kind, threshold=-1 if KINDS[kind].falls else 10**9)
 
     assert look() == []
-    for subject in ("acme", "fast", robot.user_id, f"acme/{robot.user_id}", "gone", ""):
-        assert admin_client.get(made.about.page(subject)).status_code == 200
+
+
+def test_each_kind_knows_where_it_is_mended(robot: Robot, admin_client: Client) -> None:
+    subjects = ("acme", "fast", robot.user_id, f"acme/{robot.user_id}", "gone", "")
+    pages = {kind.page(subject) for kind in KINDS.values() for subject in subjects}
+
+    assert f"/admin/bots/robot/{robot.pk}/change/" in pages
+    for page in pages:
+        assert admin_client.get(page).status_code == 200
 
 
 def test_all_seeded_rules_are_valid_and_there_is_one_of_each_kind() -> None:
