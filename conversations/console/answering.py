@@ -1,4 +1,5 @@
-"""What operators do beside answering: suggestions, canned replies, notes, and what was said, otherwise."""
+"""What operators have beside answering: whom they speak to and what a turn went through, suggestions, canned
+replies, notes, and what was said, otherwise."""
 
 from __future__ import annotations
 
@@ -6,18 +7,36 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from bots.errors import VendorError
-from conversations import amending, announcing, canned, suggesting
-from conversations.console import notes, rights
+from conversations import amending, announcing, canned, suggesting, transcript
+from conversations.console import notes, panel, rights
 from conversations.console.views import find, for_those_who, refused, sent
 from conversations.errors import ConversationError, NoModelAnswered, OverLimit
 from conversations.models import Message
 from conversations.screening import Withheld
+
+
+@require_GET
+@for_those_who(rights.may_read)
+def about_user(request: HttpRequest, public_id: str) -> HttpResponse:
+    assert isinstance(request.user, User)
+    shown = panel.panel_of(find(request, public_id), rights.scope_of(request.user))
+    return render(request, "console/panel.html", {"panel": shown})
+
+
+@require_GET
+@for_those_who(rights.may_read)
+def about_turn(request: HttpRequest, public_id: str, turn_id: int) -> HttpResponse:
+    """What a turn went through, beside what everybody is shown of it."""
+    turns = find(request, public_id).turns.select_related("tier")
+    turns = turns.prefetch_related(Prefetch("calls", transcript.CALLS_IN_ORDER))
+    return render(request, "console/turn.html", {"turn": get_object_or_404(turns, pk=turn_id)})
 
 
 @require_GET

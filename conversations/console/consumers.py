@@ -44,6 +44,9 @@ class Console(AsyncJsonWebsocketConsumer):
         match content:
             case {"type": "watch", "conversation": int(conversation_id), "after": int(cursor)}:
                 await self._watch(conversation_id, cursor)
+            case {"type": "typing"} if self._watched is not None:
+                name = str(self.scope["user"])
+                await live.tell(live.group_of(self._watched), live.typing(self._watched, name))
             case _:
                 await self.close(NOT_UNDERSTOOD)
 

@@ -162,4 +162,9 @@ def presence(names: list[str]) -> Frame:
     return {"type": "presence", "names": names}
 
 
+def typing(conversation_id: int, name: str) -> Frame:
+    """An operator writes something in the conversation."""
+    return {"type": "typing", "conversation": conversation_id, "name": name}
+
+
 hub: Final = Hub()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect
 
 from sandbox.driver import Sandbox
@@ -306,6 +307,37 @@ def test_two_operators_and_all_that_helps_them_answer(desk: Desk, parley: Parley
     assert "look" not in "".join(reply.text for reply in user.replies())
 
 
+def test_who_looks_and_types_is_seen_and_the_user_too(desk: Desk, parley: Parley) -> None:
+    user = parley.user()
+    user.ask("Hello")
+    olive, peter = desk(), desk()
+    for page in (olive, peter):
+        open_conversation(page, user)
+    olive.keyboard.press("t")
+    name = olive.locator(".me summary").inner_text()
+    expect(peter.locator("#owner")).to_have_text(f"answered by {name}", timeout=LIVE_MS)
+
+    olive.get_by_label("Answer", exact=True).press_sequentially("I am")
+
+    expect(peter.locator("#typing")).to_have_text(f"{name} is typing …")
+    peter.keyboard.press("u")
+    expect(peter.locator("#panel")).to_contain_text("this month")
+    turn = peter.locator(".turn").last
+    turn.locator("summary").click()
+    expect(turn.locator(".more-of-turn")).to_contain_text("rule 1")
+
+
+def serious(page: Page) -> list[str]:
+    """What axe finds that keeps people from using the page."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']}: {node['html'][:200]}"
+        for each in found
+        if each["impact"] in {"serious", "critical"}
+        for node in each["nodes"]
+    ]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1300, 390], ids=["desktop", "phone"])
 def test_the_console_fits_the_screen(desk: Desk, parley: Parley, scheme: str, width: int) -> None:
@@ -320,6 +352,13 @@ def test_the_console_fits_the_screen(desk: Desk, parley: Parley, scheme: str, wi
             open_conversation(page, user)
             page.get_by_role("button", name="Take over").click()
             expect(page.locator("#owner")).to_have_text("you answer")
+            page.get_by_role("button", name="User").click()
+            expect(page.locator("#panel")).to_contain_text("this month")
+            page.get_by_role("button", name="Note").click()
+            page.get_by_label("Answer", exact=True).fill("The order is in the warehouse.")
+            page.keyboard.press("Enter")
+            page.locator(".message.note").wait_for()
         if folder := os.environ.get("SCREENSHOTS"):
             page.screenshot(path=f"{folder}/console-{step}-{width}-{scheme}.png")
+        assert serious(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width

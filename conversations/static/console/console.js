@@ -1,20 +1,23 @@
 // The console: a list that is kept fresh, and one open conversation.
+import { Alerts } from "./alerts.js";
 import { Conversation } from "./conversation.js";
 import { listenForKeys } from "./keys.js";
 import { List } from "./list.js";
 import { Live } from "./live.js";
 import { Seat } from "./seat.js";
 
-const list = new List(document.getElementById("list"));
+const alerts = new Alerts();
+const list = new List(document.getElementById("list"), alerts);
 const pane = document.getElementById("conversation");
 const live = new Live(document.getElementById("link-state"));
-const conversation = pane && new Conversation(pane, JSON.parse(document.getElementById("state").textContent), live);
+const conversation = pane && new Conversation(pane, JSON.parse(document.getElementById("state").textContent), live, alerts);
 
 live.on("inbox", (frame) => list.changed(frame.conversations));
 live.on("hello", () => list.refresh());
 if (conversation) {
   live.on("hello", () => conversation.watch());
   live.on("changed", (frame) => conversation.changed(frame));
+  live.on("typing", (frame) => conversation.showTyping(frame));
   live.on("presence", (frame) => conversation.showPresence(frame.names));
 }
 live.connect();

@@ -3,10 +3,16 @@ import { Answering, draw } from "./answering.js";
 import { Messages } from "./messages.js";
 import { post, Refused } from "./posting.js";
 
+const TYPING_MS = 4000; // how long a word about typing holds
+
 export class Conversation {
-  constructor(pane, state, live) {
+  #typingUntil = 0; // others were told until then that we type
+  #typingShown = null;
+
+  constructor(pane, state, live, alerts) {
     this.state = state;
     this.live = live;
+    this.alerts = alerts;
     this.url = pane.dataset.url;
     this.cursor = state.cursor;
     this.handoff = state.handoff;
@@ -34,7 +40,11 @@ export class Conversation {
 
   changed({ conversation, after, cursor, events }) {
     if (conversation !== this.state.id) return;
+    const newest = this.messages.newest;
     this.messages.take(events);
+    if (this.isYours && document.hidden && events.some(({ sender, id }) => sender === "user" && id > newest)) {
+      this.alerts.tell(document.getElementById("notify").dataset.message);
+    }
     for (const event of events) if (event.type === "handoff") this.#takeHandoff(event);
     if (this.isResolved && events.some((event) => event.sender === "user")) this.#reopen();
     if (after > this.cursor) return this.watch(); // something came before it that we were not told
@@ -46,6 +56,21 @@ export class Conversation {
     const others = names.filter((name) => name !== this.state.name);
     const place = document.getElementById("presence");
     place.textContent = others.length ? `${place.dataset.label} ${others.join(", ")}` : "";
+  }
+
+  showTyping({ conversation, name }) {
+    if (conversation !== this.state.id || name === this.state.name) return;
+    const place = document.getElementById("typing");
+    place.textContent = `${name} ${place.dataset.label}`;
+    clearTimeout(this.#typingShown);
+    this.#typingShown = setTimeout(() => (place.textContent = ""), TYPING_MS);
+  }
+
+  async toggleUser() {
+    const panel = document.getElementById("panel");
+    panel.hidden = !panel.hidden;
+    document.getElementById("about").setAttribute("aria-expanded", !panel.hidden);
+    if (!panel.hidden) panel.innerHTML = await (await fetch(`${this.url}user/`)).text();
   }
 
   takeOver() {
@@ -83,7 +108,16 @@ export class Conversation {
     this.text?.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) this.#send(event);
     });
+    this.text?.addEventListener("input", () => this.#tellTyping());
+    find("about").addEventListener("click", () => this.toggleUser());
+    find("messages").addEventListener("toggle", (event) => this.messages.tellTurn(event.target, this.url), true);
     document.addEventListener("visibilitychange", () => this.#markRead());
+  }
+
+  #tellTyping() {
+    if (Date.now() < this.#typingUntil) return;
+    this.#typingUntil = Date.now() + TYPING_MS / 2;
+    this.live.send({ type: "typing" });
   }
 
   #takeHandoff(event) {

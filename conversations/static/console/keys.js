@@ -16,6 +16,7 @@ export function listenForKeys({ list, conversation, seat }) {
     n: () => seat.takeNext(),
     b: () => conversation?.handBack(),
     r: () => document.getElementById("text")?.focus(),
+    u: () => conversation?.toggleUser(),
     m: () => conversation?.answering?.toggleNote(),
     s: () => conversation?.answering?.suggest(),
     "?": () => help.showModal(),

@@ -6,8 +6,9 @@ export class List {
   #timer = null;
   #fetchedAt = 0;
 
-  constructor(element) {
+  constructor(element, alerts) {
     this.element = element;
+    this.alerts = alerts;
     this.pause = "search" in element.dataset ? SEARCH_PAUSE_MS : PAUSE_MS;
     this.title = document.title;
     this.isLonger = false; // once more pages were added it is not drawn anew under the reader
@@ -62,6 +63,7 @@ export class List {
   // How many wait for a person, where it is seen from another tab.
   #showNeed() {
     const count = this.element.querySelector(".count.need")?.textContent;
+    this.alerts.look(this.element);
     document.title = count ? `(${count}) ${this.title}` : this.title;
   }
 

@@ -107,11 +107,13 @@ export class Messages {
     const link = Object.assign(document.createElement("a"), {
       href: event.link, target: "_blank", rel: "noopener noreferrer nofollow", textContent: place.textContent,
     });
+    if (event.kind === "image") link.append(picture(event.link, place.textContent));
     place.replaceChildren(link);
   }
 
   #speaker(event) {
     if (event.sender === "operator") return event.sender_id;
+    if (event.sender === "note") return `${this.state.words.note} · ${event.sender_id}`;
     if (event.sender === "user") return event.sender_id === this.state.peer ? "" : event.sender_id;
     return "";
   }
@@ -128,8 +130,15 @@ export class Messages {
     for (const [id, { element }] of tellers) this.#drawTurn(element.querySelector(".turn"), this.#turns.get(id));
   }
 
+  // The rest of what a turn went through, fetched when somebody opens it.
+  async tellTurn(place, url) {
+    if (!place.open || !place.dataset.turn) return;
+    place.querySelector(".more-of-turn").innerHTML = await (await fetch(`${url}turns/${place.dataset.turn}/`)).text();
+  }
+
   #drawTurn(place, turn) {
     const { words } = this.state;
+    place.dataset.turn = turn.id;
     place.hidden = false;
     place.className = `turn ${turn.state}`;
     const seconds = turn.seconds.in_all === null ? "" : `${turn.seconds.in_all.toFixed(1)} s`;
@@ -149,6 +158,13 @@ export class Messages {
 function asMessage(note) {
   const nothing = { turn: null, kind: "text", link: "", error: "", is_edited: false, state: "received" };
   return { ...nothing, ...note, id: `note-${note.id}`, sender: "note", sender_id: note.written_by };
+}
+
+// Shown where it can be loaded; the link stays in any case.
+function picture(src, alt) {
+  const image = Object.assign(document.createElement("img"), { src, alt, className: "picture", loading: "lazy", referrerPolicy: "no-referrer" });
+  image.addEventListener("error", () => image.remove());
+  return image;
 }
 
 function isBefore(place, other) {

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import ValidationError
 from django.test import Client
+from django.utils import timezone
 
 from bots.errors import VendorRefused
-from bots.models import Robot
+from bots.models import Robot, Tier
 from conversations import relaying
 from conversations.console import lists, notes
 from conversations.console.rights import Scope, create_groups
-from conversations.models import CannedReply, Conversation, Mention, Message, ModelCall, Note, Turn
+from conversations.models import CannedReply, Conversation, Mention, Message, ModelCall, Note, Rating, Turn
 from tests.conversations.conftest import Hear
-from tests.support.factories import make_conversation, make_robot, say
+from tests.support.factories import make_call, make_conversation, make_robot, make_spend, make_turn, say
 from tests.support.standin import Cloud, StandIn
 
 pytestmark = pytest.mark.django_db(transaction=True)  # as the vendor is called outside of transactions
 
 DRAWN = "abcdefghijklmnop"
+MASKED = {"side": "input", "deed": "masked", "kind": "personal", "source": "phone", "rule": "", "count": 1}
 
 
 @pytest.fixture(autouse=True)
@@ -206,3 +209,35 @@ def test_no_suggestion_where_no_model_answers(olive: Desk, robot: Robot) -> None
     robot.route.rules.all().delete()
 
     assert olive.post("suggest") == (502, {"error": "No model has answered."})
+
+
+def test_the_panel_tells_of_the_user(olive: Desk, conversation: Conversation, robot: Robot) -> None:
+    today = timezone.localdate()
+    make_spend(robot, day=today, spent=120)
+    make_spend(robot, day=today, unit="CNY", spent=Decimal("0.5"))
+    make_spend(robot, name="bob", day=today, spent=999)
+    other = make_conversation(make_robot(robot.account, robot.route, "bea"))
+    make_conversation(other.robot, "bob")
+    Rating.objects.create(conversation=conversation, score=2, comment="slow")
+
+    page = olive.get("user/").content.decode()
+
+    assert "120 today, 120 this month" in page
+    assert "0.5 today" in page
+    assert "999" not in page
+    assert f"/console/{other.public_id}/" in page
+    assert "2 / 5" in page
+    assert "an operator took it over" in page
+
+
+def test_a_turn_is_told_of_on_demand(olive: Desk, conversation: Conversation, robot: Robot) -> None:
+    turn = make_turn(conversation, screening=[MASKED], tier=Tier.objects.create(slug="vip"))
+    make_call(turn, outcome=ModelCall.Outcome.FAILED, error="timed out")
+    foreign = make_turn(make_conversation(robot, "bob"))
+
+    page = olive.get(f"turns/{turn.pk}/").content.decode()
+
+    assert "timed out" in page
+    assert "phone numbers × 1" in page
+    assert "vip" in page
+    assert olive.get(f"turns/{foreign.pk}/").status_code == 404

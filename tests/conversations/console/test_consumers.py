@@ -153,6 +153,17 @@ def test_only_what_came_later_is_caught_up_with(conversation: Conversation, admi
     talk(admin_user, test)
 
 
+def test_who_types_is_told_to_who_looks(conversation: Conversation, admin_user: User) -> None:
+    async def test(socket: Socket) -> None:
+        await socket.connect()
+        await socket.send(type="watch", conversation=conversation.pk, after=0)
+        await socket.send(type="typing")
+        told = await socket.hear("typing")
+        assert told == {"type": "typing", "conversation": conversation.pk, "name": "admin"}
+
+    talk(admin_user, test)
+
+
 def test_what_is_not_understood_ends_the_connection(admin_user: User) -> None:
     async def test(socket: Socket) -> None:
         await socket.connect()
