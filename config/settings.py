@@ -198,6 +198,22 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "conversations.api.description.add_errors",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        name: f"conversations.models.{choices}"
+        for name, choices in {
+            "SessionKind": "Session.Kind",
+            "SessionState": "Session.State",
+            "ConversationKind": "Conversation.Kind",
+            "ConversationState": "Conversation.Owner",
+            "MessageKind": "Message.Kind",
+            "MessageState": "Message.State",
+            "Sender": "Message.Sender",
+        }.items()
+    },
     "SWAGGER_UI_DIST": "SIDECAR",  # served from here: pages load nothing from elsewhere
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

@@ -24,3 +24,5 @@ urlpatterns = [
     path("readyz", probes.readyz),
     path("metrics", scraping.metrics),
 ]
+handler404 = "conversations.api.errors.not_found"
+handler500 = "conversations.api.errors.failed"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext_lazy as _
+from django.views.defaults import page_not_found, server_error
 from rest_framework import exceptions, status
 from rest_framework.exceptions import APIException
 from rest_framework.response import Response
@@ -14,6 +15,7 @@ from rest_framework.views import exception_handler
 
 from bots.errors import VendorError
 
+PREFIX: Final = "/api/v1/"
 CODES: dict[type[APIException], str] = {
     exceptions.NotAuthenticated: "not_authenticated",
     exceptions.PermissionDenied: "permission_denied",
@@ -50,6 +52,22 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     if response is not None and isinstance(error, APIException):
         response.data = body_of(error)
     return response
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's answer where nothing is: for the API in our shape."""
+    if not request.path.startswith(PREFIX):
+        return page_not_found(request, exception)
+    return JsonResponse(body_of(exceptions.NotFound()), status=status.HTTP_404_NOT_FOUND)
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """Django's answer after an error of ours."""
+    if not request.path.startswith(PREFIX):
+        return server_error(request)
+    return JsonResponse(
+        body_of(APIException(code="internal_error")), status=status.HTTP_500_INTERNAL_SERVER_ERROR
+    )
 
 
 def body_of(error: APIException) -> dict[str, Any]:

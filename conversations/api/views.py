@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any, Final
 
+from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 from django.shortcuts import get_object_or_404
@@ -13,9 +14,9 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view, inline_serializer
 from rest_framework import status
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -24,11 +25,12 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from conversations import handoffs, operating, ownership, sessions, usage
-from conversations.api import serializers, user_tokens
+from conversations.api import description, serializers, user_tokens
 from conversations.api.errors import Conflict
 from conversations.api.idempotency import HEADER, once
 from conversations.api.keys import KeyAuthentication
 from conversations.api.kinds import KINDS, kind_of, one_of
+from conversations.api.parsing import StorableJSONParser
 from conversations.api.rights import ClientThrottle, KeyThrottle, MayCall
 from conversations.api.streaming import STREAM_HEADER
 from conversations.api.user_tokens import UserToken, UserTokenAuthentication
@@ -50,6 +52,15 @@ class View(APIView):
     throttle_classes = (KeyThrottle, ClientThrottle)
     scopes: frozenset[str] = frozenset({Scope.SESSIONS})
     is_for_clients = False  # whether a user token of the session in the address will do
+    parser_classes = (StorableJSONParser,)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Before anything else: no text of the address may be one that PostgreSQL cannot take."""
+        super().initial(request, *args, **kwargs)
+        if any("\0" in part for part in kwargs.values()):
+            raise NotFound
+        if wrong := [name for name, value in request.query_params.items() if "\0" in f"{name}{value}"]:
+            raise ValidationError({name: [_("Null characters are not allowed.")] for name in wrong})
 
     def read(self, serializer: type[BaseSerializer[Any]], data: Any) -> dict[str, Any]:
         """The request's data, checked."""
@@ -64,6 +75,12 @@ class NewestFirst(CursorPagination):
     page_size_query_param = "limit"
     max_page_size = 200
     ordering = "-last_message_at"
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except (DjangoValidationError, ValueError):  # a cursor that was put together elsewhere
+            raise NotFound(self.invalid_cursor_message) from None
 
 
 class NewestLast(NewestFirst):
@@ -83,6 +100,7 @@ class SessionsView(View):
             "`wait` queued (202): ask for the session until its state is `open`, then for a token."
         ),
         request=one_of("request"),
+        examples=[description.OPEN_CHAT],
         responses={
             201: one_of("opened_out"),
             200: serializers.OpenedSessionOut,
@@ -111,7 +129,7 @@ class SessionView(ClientView):
         session = find_session(public_id)
         return Response(kind_of(session).describe(session))
 
-    @extend_schema(summary="End a session", responses=one_of("out"))
+    @extend_schema(summary="End a session", responses={200: one_of("out")})
     def delete(self, request: Request, public_id: str) -> Response:
         session = find_session(public_id)
         kind_of(session).end(session)
@@ -135,6 +153,7 @@ class UserTokenView(View):
     @extend_schema(
         summary="A short-lived token with which the app's client calls this session, and nothing else",
         request=serializers.UserTokenRequest,
+        examples=[description.LAST_AN_HOUR],
         responses={201: serializers.UserTokenOut},
         parameters=[IDEMPOTENCY],
     )
@@ -164,7 +183,7 @@ class SessionMessagesView(ClientView):
 
     @extend_schema(
         summary="Messages of the session's conversation, the newest last within a page",
-        responses=serializers.MessageOut(many=True),
+        responses=description.page_of(serializers.MessageOut),
         parameters=[OpenApiParameter("cursor", str), OpenApiParameter("limit", int)],
     )
     def get(self, request: Request, public_id: str) -> Response:
@@ -178,6 +197,7 @@ class SessionMessagesView(ClientView):
             "`delta` `{text}`, then `done` `{message}` or `error`."
         ),
         request=serializers.TextRequest,
+        examples=[description.SAY],
         responses={202: serializers.MessageOut, (200, "text/event-stream"): OpenApiTypes.STR},
         parameters=[IDEMPOTENCY],
     )
@@ -209,6 +229,7 @@ class RatingView(ClientView):
     @extend_schema(
         summary="Say how content the user was",
         request=serializers.RatingRequest,
+        examples=[description.RATE],
         responses={201: serializers.RatingOut},
         parameters=[IDEMPOTENCY],
     )
@@ -227,7 +248,7 @@ class ReadingView(View):
 class ConversationsView(ReadingView):
     @extend_schema(
         summary="Conversations, latest first",
-        responses=serializers.ConversationOut(many=True),
+        responses=description.page_of(serializers.ConversationOut),
         parameters=[
             OpenApiParameter("user_id", str),
             OpenApiParameter("robot", str),
@@ -260,7 +281,7 @@ class MessagesView(View):
 
     @extend_schema(
         summary="Messages, the newest last within a page",
-        responses=serializers.MessageOut(many=True),
+        responses=description.page_of(serializers.MessageOut),
         parameters=[OpenApiParameter("cursor", str), OpenApiParameter("limit", int)],
     )
     def get(self, request: Request, public_id: str) -> Response:
@@ -269,6 +290,7 @@ class MessagesView(View):
     @extend_schema(
         summary="Answer as the robot",
         request=serializers.TextRequest,
+        examples=[description.ANSWER],
         responses={202: serializers.MessageOut},
         parameters=[IDEMPOTENCY],
     )
@@ -316,7 +338,7 @@ class HandBackView(MoveView):
 class UsageView(View):
     @extend_schema(
         summary="What models took",
-        responses=serializers.UsageOut(many=True),
+        responses=inline_serializer("Usages", {"results": serializers.UsageOut(many=True)}),
         parameters=[
             OpenApiParameter("from", OpenApiTypes.DATETIME, description="Default: 30 days before `to`."),
             OpenApiParameter("to", OpenApiTypes.DATETIME, description="Default: now."),
@@ -402,11 +424,12 @@ def time_in(query: Any, name: str) -> Any:
         return None
     try:
         time = parse_datetime(text.replace(" ", "+"))  # a plus sign that nobody quoted
-    except ValueError:
-        time = None
-    if time is None:
-        raise ValidationError({name: [_("This is not a time such as 2026-11-21T08:00:00Z.")]})
-    return time if timezone.is_aware(time) else timezone.make_aware(time)
+        if time is not None:
+            aware = time if timezone.is_aware(time) else timezone.make_aware(time, UTC)
+            return aware.astimezone(UTC)  # PostgreSQL knows no zones of a day and more
+    except (ValueError, OverflowError):
+        pass
+    raise ValidationError({name: [_("This is not a time such as 2026-11-21T08:00:00Z.")]})
 
 
 def messages_of(conversation: Conversation) -> QuerySet[Message]:
