@@ -91,6 +91,7 @@ def conversation_as_json(conversation: Conversation) -> JSONDict:
         "robot": conversation.robot.user_id,
         "created_at": conversation.created_at,
         "messages": [message_as_json(message) for message in conversation.messages.order_by("id")],
+        "notes": list(conversation.notes.order_by("id").values("written_by", "text", "created_at")),
         "turns": list(
             conversation.turns.order_by("id").values(
                 "state", "queued_at", "ended_at", "input_tokens", "output_tokens", "cost", "currency"

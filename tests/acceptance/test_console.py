@@ -19,6 +19,9 @@ from tests.support.parley import Parley, User, asked, words
 pytestmark = pytest.mark.browser
 
 LONG: Final = words(300)
+CANNED: Final = """
+INSERT INTO conversations_cannedreply (shortcut, text) VALUES ('monday', 'It comes on Monday.')
+"""
 LIVE_MS: Final = 10_000
 
 type Desk = Callable[..., Page]
@@ -290,7 +293,13 @@ def test_two_operators_and_all_that_helps_them_answer(desk: Desk, parley: Parley
     expect(olive.locator(".message.user").last).to_contain_text("Where is my order?", timeout=LIVE_MS)
     olive.get_by_role("button", name="Suggest").click()
     expect(box).to_have_value(re.compile("You said: Where is my order\\?$"))
-    box.fill("It comes on Monday.")
+    with parley.installation.connect() as database:
+        database.execute(CANNED)
+    box.fill("")
+    box.press_sequentially("/mon")
+    expect(olive.get_by_role("option")).to_have_text(re.compile("/monday"))
+    olive.keyboard.press("Enter")
+    expect(box).to_have_value("It comes on Monday.")
     olive.keyboard.press("Enter")
     said = olive.locator(".message.operator", has_text="It comes on")
     expect(said).to_have_attribute("data-state", "delivered", timeout=LIVE_MS)

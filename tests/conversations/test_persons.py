@@ -15,6 +15,7 @@ from conversations.models import (
     Fold,
     Handoff,
     Message,
+    Note,
     Rating,
     Session,
     Spend,
@@ -36,6 +37,7 @@ def world(robot: Robot) -> Robot:
         make_call(turn)
         say(chat, f"I am {name}", turn=turn)
         Handoff.objects.create(conversation=chat, cause=Handoff.Cause.WORDS)
+        Note.objects.create(conversation=chat, written_by="olive", text=f"{name} is patient")
         session = Session.objects.create(conversation=chat)
         Rating.objects.create(conversation=chat, session=session, score=5, comment=f"{name} is happy")
         make_spend(robot, name=name)
@@ -50,7 +52,19 @@ def world(robot: Robot) -> Robot:
 
 def everything() -> str:
     """All rows that tell of people."""
-    kinds: list[Any] = [Callback, Conversation, EndUser, Fold, Handoff, Message, Rating, Session, Spend, Turn]
+    kinds: list[Any] = [
+        Callback,
+        Conversation,
+        EndUser,
+        Fold,
+        Handoff,
+        Message,
+        Note,
+        Rating,
+        Session,
+        Spend,
+        Turn,
+    ]
     return json.dumps([list(kind.objects.values()) for kind in kinds], default=str)
 
 
@@ -68,6 +82,7 @@ def test_the_export_has_all_of_one_person_and_nothing_of_others(
         ("club", "alice in the club")
     ]
     assert data["conversations"][0]["handoffs"][0]["cause"] == "words"
+    assert data["conversations"][0]["notes"][0]["text"] == "alice is patient"
     assert data["ratings"][0]["comment"] == "alice is happy"
     assert len(data["callbacks"]) == len(data["sessions"]) == len(data["spending"]) == 1
 
