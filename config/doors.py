@@ -43,9 +43,9 @@ DOORS: Final = (
     Door(path="/api/", at_once=1000, max_bytes=1 * MB),  # replies stream
     Door(path="/ws/", at_once=2000),
     # To check a password takes a good part of a second.
-    Door(path="/admin/login/", at_once=40, max_bytes=64 * KB, per_minute=30),
-    Door(path="/console/login/", at_once=40, max_bytes=64 * KB, per_minute=30),
-    Door(path="/account/", at_once=40, max_bytes=64 * KB, per_minute=30),
+    Door(path="/admin/login/", at_once=40, max_bytes=64 * KB, per_minute=120),
+    Door(path="/console/login/", at_once=40, max_bytes=64 * KB, per_minute=120),
+    Door(path="/account/", at_once=40, max_bytes=64 * KB, per_minute=120),
     Door(path="/", at_once=400, max_bytes=20 * MB),  # word lists, pictures
 )
 FRAMES_PER_S: Final = 20.0  # of one socket, in the long run

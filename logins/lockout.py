@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from django.conf import settings
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -36,7 +37,7 @@ def is_address(text: str) -> bool:
 
 
 def tell(request: HttpRequest, response: HttpResponse | None, credentials: Any) -> HttpResponse:
-    minutes = settings.LOGIN_PAUSE_S // 60
-    told = render(request, "logins/locked_out.html", {"minutes": minutes}, status=429)
+    context = {**admin.site.each_context(request), "minutes": settings.LOGIN_PAUSE_S // 60}
+    told = render(request, "logins/locked_out.html", context, status=429)
     told["Retry-After"] = str(settings.LOGIN_PAUSE_S)
     return told
