@@ -17,7 +17,7 @@ from typing import Any
 import polib
 
 ROOT = Path(__file__).resolve().parent.parent
-PRODUCT = ("config", "metrics", "bots", "logins", "conversations", "agents", "alerts", "webhooks")
+PRODUCT = ("config", "metrics", "audit", "bots", "logins", "conversations", "agents", "alerts", "webhooks")
 CATALOGUE = ROOT / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po"
 METADATA = {
     "Project-Id-Version": "Parley",

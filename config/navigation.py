@@ -68,6 +68,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 item(_("Webhook deliveries"), "outbox", "webhooks", "delivery"),
                 item(_("Jobs"), "pending_actions", "procrastinate", "procrastinatejob"),
                 item(_("Workers"), "engineering", "procrastinate", "procrastinateworker"),
+                item(_("Audit log"), "policy", "audit", "entry"),
                 item(_("Users"), "person", "auth", "user"),
                 item(_("Second factors"), "phonelink_lock", "logins", "secondfactor"),
                 item(_("Failed logins"), "lock_clock", "axes", "accessattempt"),

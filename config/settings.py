@@ -76,6 +76,7 @@ INSTALLED_APPS = [
     "axes",
     "config",
     "metrics",
+    "audit",
     "bots",
     "logins",
     "conversations",

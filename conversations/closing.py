@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from audit.models import Entry
 from bots.models import Robot
 from conversations import needs, ownership, ratings
 from conversations.desks import desk_of
@@ -37,6 +38,7 @@ def resolve(conversation: Conversation, *, operator: User, asks_rating: bool = F
         if conversation.owner == Conversation.Owner.OPERATOR:
             ownership.settle(conversation, by=name)
         needs.settle(conversation)
+        ownership.note(Entry.Deed.RESOLVED, conversation, by=name)
         if asks_rating:
             ratings.ask(conversation)
     conversation.refresh_from_db(fields=["resolved_at"])

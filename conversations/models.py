@@ -851,6 +851,10 @@ class Rating(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(score__range=(1, 5)), name="a_score_is_1_to_5")
         ]
+        indexes: ClassVar = [
+            # The supervisor's figures of some days.
+            models.Index(fields=["-created_at"], name="rating_latest"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.score}"

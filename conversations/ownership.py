@@ -12,6 +12,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from audit.models import Entry
+from audit.recording import record
 from conversations import handoffs, seats, tasks, wakeups
 from conversations.models import Conversation, Handoff, Message, Turn
 from conversations.turns import unanswered
@@ -42,10 +44,11 @@ def take_over(conversation: Conversation, *, operator: User | None = None, by: s
         if operator:
             seats.claim(operator, handoffs.held_by(operator))
         name = operator.get_username() if operator else by
+        note(Entry.Deed.TOOK_OVER, conversation, by=name)
         return handoffs.take(handoff, operator=operator, name=name)
 
 
-def assign(conversation: Conversation, *, operator: User) -> None:
+def assign(conversation: Conversation, *, operator: User, by: str = "") -> None:
     """Let this operator have the conversation, whoever has it now.  Raises NoRoom, IsAway."""
     with transaction.atomic():
         handoff = _lock_for_people(conversation, Handoff.Cause.OPERATOR)
@@ -53,6 +56,7 @@ def assign(conversation: Conversation, *, operator: User) -> None:
             seats.check_presence(operator)
             seats.claim(operator, handoffs.held_by(operator))
             handoffs.give(handoff, operator)
+            note(Entry.Deed.ASSIGNED, conversation, by=by, details=operator.get_username())
 
 
 def hand_back(conversation: Conversation, *, by: str = "", instruction: str = "") -> bool:
@@ -66,12 +70,18 @@ def hand_back(conversation: Conversation, *, by: str = "", instruction: str = ""
         if conversation.owner == Conversation.Owner.ROBOT:
             return False
         handoffs.end(conversation, name=by, instruction=instruction)
+        note(Entry.Deed.HANDED_BACK, conversation, by=by)
         _settle_what_people_answered(conversation)
         if unanswered(conversation.pk).exists():
             _, is_new = Turn.objects.get_or_create(conversation=conversation, state=Turn.State.WAITING)
             if is_new:
                 tasks.defer_answers([conversation.pk])
         return True
+
+
+def note(deed: Entry.Deed, conversation: Conversation, *, by: str, details: str = "") -> None:
+    """Write it into the audit log."""
+    record(by, deed, f"conversation {conversation.public_id}", details)
 
 
 def settle(conversation: Conversation, *, by: str) -> None:

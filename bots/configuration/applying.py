@@ -14,6 +14,8 @@ from django.db import transaction
 from django.db.models import Model
 from django.utils.translation import gettext as _
 
+from audit.models import Entry
+from audit.recording import command, record
 from bots.configuration import files
 from bots.configuration.problems import ConfigurationInvalid, Problem, flatten, join
 from bots.configuration.schema import CONSEQUENCE, SECTIONS, UNKNOWN, ObjectSection
@@ -48,6 +50,13 @@ class Outcome:
 
     def __str__(self) -> str:
         return f"{self.name}: {self.deed}"
+
+    def record(self) -> None:
+        """Write into the audit log what was done, if anything was."""
+        if self.deed == CREATED:
+            record(command("apply"), Entry.Deed.CREATED, self.name)
+        elif self.deed != UNCHANGED:
+            record(command("apply"), Entry.Deed.CHANGED, self.name, self.deed)
 
 
 @dataclass
@@ -86,6 +95,8 @@ def apply(
         run.raise_problems()
         if prune:
             outcomes += disable_unnamed(run)
+        for outcome in outcomes:
+            outcome.record()
         transaction.set_rollback(dry_run)
     return outcomes
 

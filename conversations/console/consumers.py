@@ -7,7 +7,8 @@ from typing import Any, Final
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 
 from conversations import announcing
-from conversations.console import live, rights
+from conversations.announcing import Event
+from conversations.console import live, masking, rights
 from conversations.console.live import hub
 from conversations.console.visits import Visit
 
@@ -24,12 +25,14 @@ class Console(AsyncJsonWebsocketConsumer):
     """
 
     _watched: int | None = None  # the conversation that it shows
+    _covers = True  # personal data
 
     async def connect(self) -> None:
         user = self.scope["user"]
         if not await live.in_thread(lambda: rights.may_read(user)):
             await self.close(FORBIDDEN)
             return
+        self._covers = not await live.in_thread(lambda: rights.may_read_personal(user))
         await self.accept()
         await self.channel_layer.group_add(live.EVERYBODY, self.channel_name)
         hub.join(self.channel_name, Visit(user.pk, self.scope["session"].session_key))
@@ -51,7 +54,13 @@ class Console(AsyncJsonWebsocketConsumer):
                 await self.close(NOT_UNDERSTOOD)
 
     async def pass_on(self, event: dict[str, Any]) -> None:
-        await self.send_json(event["frame"])
+        frame = event["frame"]
+        if frame["type"] == "changed":
+            frame = frame | {"events": self._visible(frame["events"])}
+        await self.send_json(frame)
+
+    def _visible(self, events: list[Event]) -> list[Event]:
+        return [masking.masked(event) for event in events] if self._covers else events
 
     async def turn_away(self, event: dict[str, Any]) -> None:
         """The user has logged out, or may not read any more."""
@@ -69,7 +78,7 @@ class Console(AsyncJsonWebsocketConsumer):
         # Behind joining the group: what changes meanwhile is told twice rather than not at all.
         until = max(cursor, hub.cursor)
         events = await live.in_thread(lambda: announcing.events_since(conversation_id, cursor))
-        await self.send_json(live.changed(conversation_id, cursor, until, events))
+        await self.send_json(live.changed(conversation_id, cursor, until, self._visible(events)))
 
     def _may_see(self, conversation_id: int) -> bool:
         scope = rights.scope_of(self.scope["user"])

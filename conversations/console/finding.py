@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.http import QueryDict
 
 from conversations import searching
+from conversations.console import masking
 from conversations.console.lists import Asked
-from conversations.console.rights import Scope
+from conversations.console.rights import Scope, Visitor
 from conversations.models import Message
 from conversations.searching import Piece
 
@@ -28,15 +30,16 @@ class Hits:
     next: int | None  # `before` of the next page; None: this is the last one
 
 
-def hits(scope: Scope, wanted: Asked, before: int | None = None) -> Hits:
+def hits(user: Visitor, scope: Scope, wanted: Asked, before: int | None = None) -> Hits:
     """The messages that have all that was asked for; with `before` those older than the one of that id."""
+    cover = masking.cover_for(user)
     searching.bring_up_to_date()
     robots = robots_of(scope, wanted)
     ids = searching.found(wanted.query, robots=robots, before=before, most=PAGE + 1)
     rows = Message.objects.select_related("conversation__robot__account").in_bulk(ids[:PAGE])
     shown = [rows[pk] for pk in ids[:PAGE] if pk in rows]
     return Hits(
-        hits=[Hit(message=each, excerpt=excerpt_of(each, wanted.query)) for each in shown],
+        hits=[Hit(message=each, excerpt=excerpt_of(each, wanted.query, cover)) for each in shown],
         next=ids[PAGE - 1] if len(ids) > PAGE else None,
     )
 
@@ -48,8 +51,8 @@ def robots_of(scope: Scope, wanted: Asked) -> list[int] | None:
     return [wanted.robot] if scope.robots is None or wanted.robot in scope.robots else []
 
 
-def excerpt_of(message: Message, query: str) -> list[Piece]:
-    return searching.excerpt(searching.text_of(message).strip(), query)
+def excerpt_of(message: Message, query: str, cover: Callable[[str], str]) -> list[Piece]:
+    return searching.excerpt(cover(searching.text_of(message).strip()), query)
 
 
 def before_in(parameters: QueryDict | dict[str, Any]) -> int | None:

@@ -24,6 +24,7 @@ from django.db.models.expressions import Combinable
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
+from conversations.console import masking
 from conversations.console.rights import Scope
 from conversations.models import Conversation, Handoff, Mention, Message, ReadMark
 
@@ -132,6 +133,9 @@ def page(user: User, scope: Scope, wanted: Asked) -> Page:
     found = list(_conversations(user, scope, wanted)[: PAGE + 1])
     shown = found[:PAGE]
     last = _last_messages(shown)
+    cover = masking.cover_for(user)
+    for message in last.values():
+        message.text = cover(message.text)
     unread = _unread(shown, user)
     rows = [
         Row(

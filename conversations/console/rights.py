@@ -35,19 +35,20 @@ class Scope:
     robots: frozenset[int] | None  # ids; None: all
 
     def conversations(self) -> QuerySet[Conversation]:
-        return Conversation.objects.filter(self._of("robot"))
+        return Conversation.objects.filter(self.of("robot"))
 
     def holds(self, conversation: Conversation) -> bool:
         return self.robots is None or conversation.robot_id in self.robots
 
+    def of(self, field: str) -> Q:
+        """Rows whose `field` is one of the robots."""
+        return Q() if self.robots is None else Q(**{f"{field}__in": sorted(self.robots)})
+
     def handoffs(self) -> QuerySet[Handoff]:
-        return Handoff.objects.filter(self._of("conversation__robot"))
+        return Handoff.objects.filter(self.of("conversation__robot"))
 
     def all_robots(self) -> QuerySet[Robot]:
-        return Robot.objects.filter(self._of("pk"))
-
-    def _of(self, field: str) -> Q:
-        return Q() if self.robots is None else Q(**{f"{field}__in": sorted(self.robots)})
+        return Robot.objects.filter(self.of("pk"))
 
 
 def scope_of(user: User) -> Scope:
@@ -69,6 +70,11 @@ def operators() -> QuerySet[User]:
         include_superusers=False,
         backend="django.contrib.auth.backends.ModelBackend",
     ).order_by("username")
+
+
+def may_read_personal(user: Visitor) -> bool:
+    """Whether personal data is shown as it is: to those who answer."""
+    return may_operate(user)
 
 
 def may_supervise(user: Visitor) -> bool:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from conversations.console import answering, views
+from conversations.console import answering, number_pages, views
 
 app_name = "console"
 urlpatterns = [
@@ -10,6 +10,8 @@ urlpatterns = [
     path("login/", views.Login.as_view(), name="login"),
     path("logout/", views.Logout.as_view(), name="logout"),
     path("list/", views.listed, name="list"),
+    path("numbers/", number_pages.page, name="numbers"),
+    path("numbers.csv", number_pages.as_csv, name="numbers_csv"),
     path("next/", views.take_next, name="next"),
     path("away/", views.away, name="away"),
     path("found/", views.found, name="found"),

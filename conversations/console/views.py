@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_POST
 from bots.clients import vendor_for
 from bots.models import VendorAccount
 from conversations import announcing, closing, handoffs, operating, ownership, seats
-from conversations.console import finding, lists, notes, rights
+from conversations.console import finding, lists, masking, notes, rights
 from conversations.models import Conversation, Handoff, Message, Note, Seat, Tag, Turn
 from conversations.seats import IsAway, NoRoom
 from logins.forms import ConsoleLogin
@@ -87,7 +87,7 @@ def found(request: HttpRequest) -> HttpResponse:
     """The next page of what a search has found in messages."""
     assert isinstance(request.user, User)
     before = finding.before_in(request.GET)
-    hits = finding.hits(rights.scope_of(request.user), lists.asked(request.GET), before)
+    hits = finding.hits(request.user, rights.scope_of(request.user), lists.asked(request.GET), before)
     return render(request, "console/found.html", {"found": hits})
 
 
@@ -100,7 +100,7 @@ def conversation(request: HttpRequest, public_id: str) -> HttpResponse:
     until = last_around(found, request.GET.get("message", ""))
     state = {
         "cursor": cursor,
-        **messages_before(found, until and until + 1),
+        **messages_before(request, found, until and until + 1),
         "until": until,
         "shown": request.GET.get("message", ""),
         "id": found.pk,
@@ -127,7 +127,7 @@ def messages(request: HttpRequest, public_id: str) -> HttpResponse:
     before = request.GET.get("before", "")
     if not (before.isascii() and before.isdecimal()):
         return refused(_("`before` is the number of a message."), status=400)
-    return JsonResponse(messages_before(find(request, public_id), int(before)))
+    return JsonResponse(messages_before(request, find(request, public_id), int(before)))
 
 
 @require_POST
@@ -187,7 +187,7 @@ def assign(request: HttpRequest, public_id: str) -> HttpResponse:
     if operator is None or not rights.scope_of(operator).holds(found):
         return refused(_("This operator does not answer here."), status=400)
     try:
-        ownership.assign(found, operator=operator)
+        ownership.assign(found, operator=operator, by=request.user.get_username())
     except (NoRoom, IsAway) as error:
         return refused(str(error))
     return JsonResponse({"handoff": current_handoff(found)})
@@ -267,7 +267,7 @@ def inbox(request: HttpRequest) -> dict[str, Any]:
         "wanted": wanted,
         "views": lists.VIEWS.values(),
         "page": lists.page(request.user, scope, wanted),
-        "found": finding.hits(scope, wanted) if wanted.query else None,
+        "found": finding.hits(request.user, scope, wanted) if wanted.query else None,
         "counts": lists.counts(request.user, scope),
         "robots": scope.all_robots()
         .select_related("account")
@@ -275,6 +275,7 @@ def inbox(request: HttpRequest) -> dict[str, Any]:
         "accounts": accounts(scope),
         "tags": Tag.objects.all(),
         "may_operate": rights.may_operate(request.user),
+        "may_supervise": rights.may_supervise(request.user),
         "seat": Seat.objects.filter(user=request.user).first(),
     }
 
@@ -322,7 +323,7 @@ def current_handoff(found: Conversation) -> announcing.Event | None:
     return announcing.handoff_changed(handoff) if handoff else None
 
 
-def messages_before(found: Conversation, before: int | None) -> dict[str, Any]:
+def messages_before(request: HttpRequest, found: Conversation, before: int | None) -> dict[str, Any]:
     """Messages with their turns as events, and where the page before begins."""
     rows = found.messages.select_related("turn__model").order_by("-id")
     if before is not None:
@@ -330,12 +331,14 @@ def messages_before(found: Conversation, before: int | None) -> dict[str, Any]:
     newest: list[Message] = list(rows[: PAGE_MESSAGES + 1])
     shown, has_more = newest[:PAGE_MESSAGES], len(newest) > PAGE_MESSAGES
     turns = {message.turn_id: message.turn for message in shown if message.turn}
+    events = [
+        *(announcing.turn_changed(turn) for turn in turns.values()),
+        *(announcing.message_changed(message) for message in shown),
+        *(announcing.note_changed(note) for note in notes_since(found, shown[-1] if has_more else None)),
+    ]
+    assert isinstance(request.user, User)
     return {
-        "events": [
-            *(announcing.turn_changed(turn) for turn in turns.values()),
-            *(announcing.message_changed(message) for message in shown),
-            *(announcing.note_changed(note) for note in notes_since(found, shown[-1] if has_more else None)),
-        ],
+        "events": masking.read(events, found, request.user),
         "earlier": shown[-1].pk if has_more else None,
     }
 

@@ -55,21 +55,25 @@ def desk(browser: Browser, parley: Parley) -> Iterator[Desk]:
     """Makes someone of a group, logged in at the console."""
     contexts: list[BrowserContext] = []
 
-    def desk(group: str = "operator") -> Page:
-        name = f"{group}-{secrets.token_hex(3)}"
-        password = parley.run("create_operator", name, f"--group={group}").strip().splitlines()[-1]
+    def desk(group: str = "operator", parley: Parley = parley) -> Page:
         contexts.append(browser.new_context(viewport={"width": 1300, "height": 850}))
         page = contexts[-1].new_page()
-        page.goto(f"{parley.url}/console/")
-        page.get_by_label("Username").fill(name)
-        page.get_by_label("Password").fill(password)
-        page.get_by_role("button", name="Log in").click()
-        expect(page.locator("#link-state")).to_have_text("live")
+        log_in(page, parley, group)
         return page
 
     yield desk
     for context in contexts:
         context.close()
+
+
+def log_in(page: Page, parley: Parley, group: str) -> None:
+    name = f"{group}-{secrets.token_hex(3)}"
+    password = parley.run("create_operator", name, f"--group={group}").strip().splitlines()[-1]
+    page.goto(f"{parley.url}/console/")
+    page.get_by_label("Username").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.locator("#link-state")).to_have_text("live")
 
 
 def open_conversation(page: Page, user: User) -> None:
@@ -190,6 +194,72 @@ def test_what_was_missed_is_caught_up_with(desk: Desk, parley: Parley) -> None:
     expect(page.locator(".message.robot")).to_have_count(3)
     assert said_by(page, "user") == ["first", "second", "third"]
     assert page.evaluate("globalThis.isSame")
+
+
+def test_a_server_that_was_restarted_is_caught_up_with(desk: Desk, own_parley: Parley) -> None:
+    own_parley.configure_and_serve("ada")
+    page, user = desk(parley=own_parley), own_parley.user()
+    user.ask("before")
+    open_conversation(page, user)
+    page.evaluate("globalThis.isSame = true")
+
+    own_parley.stop()
+    expect(page.locator("#link-state")).not_to_have_text("live")
+    user.write("while nobody was there")
+    own_parley.serve()
+
+    expect(page.locator(".message.robot")).to_have_count(2, timeout=3 * LIVE_MS)
+    assert said_by(page, "user") == ["before", "while nobody was there"]
+    assert page.evaluate("globalThis.isSame")
+
+
+def test_conversations_are_passed_on_instructed_and_resolved(
+    desk: Desk, parley: Parley, sandbox: Sandbox
+) -> None:
+    user = parley.user()
+    user.ask("Hello")
+    page = desk("supervisor")
+    open_conversation(page, user)
+    page.keyboard.press("t")
+    expect(page.locator("#owner")).to_have_text("you answer")
+    menu = page.locator("#menu summary")
+
+    menu.click()
+    page.get_by_label("Hand back, and tell the robot").fill("No voucher.")
+    page.locator("#instruct button").click()
+    expect(page.locator("#instruction")).to_have_text("the robot was told: No voucher.")
+    user.ask("What did they say?")
+    [request] = asked(sandbox, "What did they say?")
+    assert "No voucher." in request["body"]["messages"][0]["content"]
+
+    menu.click()
+    page.get_by_label("Tags").fill("refund, vip")
+    page.locator("#tag button").click()
+    expect(page.locator("#tags .tag")).to_have_text(["refund", "vip"])
+    menu.click()
+    page.get_by_label("Ask for a rating").check()
+    page.keyboard.press("Escape")
+    page.keyboard.press("e")
+    expect(page.locator("#resolved")).to_be_visible()
+    user.wait_until(lambda replies: "from 1" in replies[-1].text)
+    assert user.ask("5").text == "Thank you!"
+    page.locator("[data-view=closed]").click()
+    expect(page.locator(".row").filter(has_text=user.id)).to_contain_text("refund")
+
+
+def test_supervisors_see_figures(desk: Desk) -> None:
+    page = desk("supervisor")
+
+    page.goto(f"{page.url.partition('/console')[0]}/console/numbers/?days=30")
+
+    expect(page.get_by_role("heading", name="Robots")).to_be_visible()
+    for scheme in ("light", "dark"):
+        for width in (1300, 390):
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": 850})
+            if folder := os.environ.get("SCREENSHOTS"):
+                page.screenshot(path=f"{folder}/numbers-{width}-{scheme}.png", full_page=True)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_who_asks_for_people_waits_and_is_taken(desk: Desk, parley: Parley) -> None:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import AnonymousUser, Group, User
 from django.core.management import call_command
 from django.test import Client
 
@@ -272,7 +272,7 @@ def test_search_takes_the_same_queries_for_any_number_of_hits(
     searching.catch_up()
 
     with django_assert_num_queries(5):  # two of them to be up to date, two to search
-        assert len(finding.hits(EVERYTHING, lists.asked({"q": "refund"})).hits) == 10
+        assert len(finding.hits(AnonymousUser(), EVERYTHING, lists.asked({"q": "refund"})).hits) == 10
 
 
 def test_search_keeps_to_the_robot_and_to_what_one_may_see(conversation: Conversation, robot: Robot) -> None:
@@ -283,8 +283,10 @@ def test_search_keeps_to_the_robot_and_to_what_one_may_see(conversation: Convers
     asked = lists.asked({"q": "refund", "robot": str(robot.pk)})
 
     for scope, wanted in ((EVERYTHING, asked), (Scope(frozenset([robot.pk])), lists.asked({"q": "refund"}))):
-        assert [hit.message.text for hit in finding.hits(scope, wanted).hits] == ["refund here"]
-    assert finding.hits(Scope(frozenset([other.robot_id])), asked).hits == []
+        assert [hit.message.text for hit in finding.hits(AnonymousUser(), scope, wanted).hits] == [
+            "refund here"
+        ]
+    assert finding.hits(AnonymousUser(), Scope(frozenset([other.robot_id])), asked).hits == []
 
 
 def test_a_link_to_a_message_shows_what_is_around_it(conversation: Conversation) -> None:
