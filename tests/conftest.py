@@ -20,7 +20,7 @@ from psycopg import sql
 from pytest_django import Settings
 
 from tests.support.emptying import empty_database
-from tests.support.processes import Installation, new_database
+from tests.support.processes import PATIENCE_S, Installation, new_database
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -100,11 +100,12 @@ def open_path() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium from the system, for tests marked `browser`.  They are skipped where there is none."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         skip_browser_test("no Chromium is installed")
+    expect.set_options(timeout=PATIENCE_S * 1000)  # as all other waiting
     # playwright keeps an event loop in this thread, in which Django would not touch the database.
     with pytest.MonkeyPatch.context() as environ, sync_playwright() as playwright:
         environ.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")

@@ -38,6 +38,11 @@ def eventually[T](look: Callable[[], T | None], *, within_s: float = PATIENCE_S)
         time.sleep(0.03)
 
 
+def slowness() -> float:
+    """How many programs want each core of this machine, at least one: so many times longer may all take."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 @dataclass
 class Process:
     """A running `manage.py` command."""
