@@ -35,6 +35,8 @@ LONGEST_WAIT_S = 60.0
 SAVE_INTERVAL_S = 1.0
 # Pictures and sounds may come from anywhere, as in a chat; scripts and calls stay here.
 CONTENT_POLICY = "default-src 'self'; img-src * data:; media-src *; frame-ancestors 'none'"
+# Like a sample client of the voice service, the page asks the app's server, wherever that is.
+CALL_POLICY = "default-src 'self'; connect-src *; frame-ancestors 'none'"
 
 type Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -86,6 +88,7 @@ class Desk:
         ]
         page: list[BaseRoute] = [
             Route("/", self.page),
+            Route("/call", self.call_page),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
         vendors = [route for vendor in self.vendors.values() for route in vendor.routes()]
@@ -267,6 +270,9 @@ class Desk:
 
     async def page(self, request: Request) -> Response:
         return FileResponse(STATIC / "chat.html", headers={"content-security-policy": CONTENT_POLICY})
+
+    async def call_page(self, request: Request) -> Response:
+        return FileResponse(STATIC / "call.html", headers={"content-security-policy": CALL_POLICY})
 
     async def sample(self, request: Request) -> Response:
         sample = samples.SAMPLES.get(request.path_params["name"])

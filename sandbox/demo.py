@@ -202,14 +202,17 @@ class Demo:
 
     def _start_cloud(self) -> Process:
         apps_file = self.var_dir / "demo-apps.json"
-        apps = [
-            app.settings | {"callback_url": f"{self.web_url}/callbacks/{app.account}/"} for app in self.apps
-        ]
+        apps = [app.settings | self._callback_addresses(app) for app in self.apps]
         apps_file.touch(mode=0o600)  # it holds the apps' secrets
         apps_file.write_text(json.dumps(apps))
         state = self.var_dir / "sandbox.json"
         options = ["--port", str(self.cloud_port), "--apps", str(apps_file), "--state", str(state)]
         return self._run("cloud", ["-m", "sandbox", "cloud", *options])
+
+    def _callback_addresses(self, app: DemoApp) -> dict[str, str]:
+        address = f"{self.web_url}/callbacks/{app.account}/"
+        calls = {"agent_callback_url": f"{address}agent/"} if app.driver is ZegoApp else {}
+        return {"callback_url": address, **calls}
 
     def _start_model(self) -> Process:
         try:
@@ -321,6 +324,7 @@ class Demo:
     def describe(self) -> str:
         lines = [
             ("Chat page", f"{self.cloud_url}/", "write to the robots as a user, alone or in a group"),
+            ("Call page", f"{self.cloud_url}/call?parley={self.web_url}", "call Zoe; speech is text"),
             ("Admin", f"{self.web_url}/admin/", f"user {ADMIN}, password {self.keys.admin_password}"),
             *self._describe_console(),
             ("API", f"{self.web_url}/api/docs/", f"key {self.keys.api_key}"),

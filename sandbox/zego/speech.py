@@ -32,13 +32,13 @@ async def spoken(http: httpx.AsyncClient, llm: JSONDict, request: JSONDict) -> A
             if response.status_code != 200:
                 code = KEY_REFUSED if response.status_code == 401 else MODEL_FAILED
                 raise Mute(f"HTTP {response.status_code}", code)
-            async for piece in _pieces(response.aiter_lines()):
+            async for piece in pieces_in(response.aiter_lines()):
                 yield piece
     except httpx.HTTPError as error:
         raise Mute(f"no answer ({type(error).__name__})") from error
 
 
-async def _pieces(lines: AsyncIterator[str]) -> AsyncIterator[str]:
+async def pieces_in(lines: AsyncIterator[str]) -> AsyncIterator[str]:
     is_last = False
     async for line in lines:
         if line and not line.startswith("data: "):
