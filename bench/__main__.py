@@ -1,4 +1,4 @@
-"""`python -m bench [callbacks] [replies] [screening]`: prints one table.
+"""`python -m bench [callbacks] [replies] [console] [screening]`: prints one table.
 
 `replies` measures one vendor after the other, `replies-zego` one alone.
 """
@@ -11,13 +11,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from bench import callbacks, replies, screening, stage
+from bench import callbacks, console, replies, screening, stage
 from bench.clouds import CLOUDS
 from bench.table import Row, lay_out
 
 MEASUREMENTS: Final[dict[str, Callable[[], list[Row]]]] = {
     "callbacks": callbacks.measure,
     **{f"replies-{name}": partial(replies.measure, cloud) for name, cloud in CLOUDS.items()},
+    "console": console.measure,
     "screening": screening.measure,
 }
 

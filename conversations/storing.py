@@ -232,8 +232,8 @@ def _extra(content: Content) -> dict[str, object]:
 @cache
 def _statement() -> str:
     return STORE.format(
-        insert_callbacks=_insert(Callback, **{name: name for name in _columns_of(Callback)}),
-        insert_conversations=_insert(
+        insert_callbacks=insert(Callback, **{name: name for name in _columns_of(Callback)}),
+        insert_conversations=insert(
             Conversation,
             public_id=NEW_PUBLIC_ID,
             robot_id="robot_id",
@@ -243,7 +243,7 @@ def _statement() -> str:
             created_at="now()",
             last_message_at="now()",
         ),
-        insert_messages=_insert(
+        insert_messages=insert(
             Message,
             public_id=NEW_PUBLIC_ID,
             conversation_id="place.id",
@@ -259,11 +259,11 @@ def _statement() -> str:
             order="rank",
             created_at="now()",
         ),
-        insert_turns=_insert(Turn, conversation_id="id", queued_at="now()"),
+        insert_turns=insert(Turn, conversation_id="id", queued_at="now()"),
     )
 
 
-def _insert(model: type[Model], **given: str) -> str:
+def insert(model: type[Model], **given: str) -> str:
     """`INSERT … SELECT …` of these expressions, and of the model's defaults for its other columns."""
     values = dict(given)
     for field in model._meta.concrete_fields:

@@ -130,7 +130,7 @@ def asked(parameters: Any) -> Asked:
 
 def page(user: User, scope: Scope, wanted: Asked) -> Page:
     """Some of the conversations, each with its last words and how much of it the user has not read."""
-    found = list(_conversations(user, scope, wanted)[: PAGE + 1])
+    found = list(chosen(user, scope, wanted)[: PAGE + 1])
     shown = found[:PAGE]
     last = _last_messages(shown)
     cover = masking.cover_for(user)
@@ -161,7 +161,7 @@ def counts(user: User, scope: Scope) -> dict[str, int]:
     return found | {"needy": others.count(), "mentioned": mentioned}
 
 
-def _conversations(user: User, scope: Scope, wanted: Asked) -> QuerySet[Conversation]:
+def chosen(user: User, scope: Scope, wanted: Asked) -> QuerySet[Conversation]:
     conversations = scope.conversations().select_related("robot__account")
     if not (wanted.query and wanted.view.name == "all"):  # a search finds what is closed, too
         conversations = wanted.view.choose(conversations, user)
