@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 CLAIM: Final = timedelta(seconds=30)  # longer than any channel takes
 PAUSE: Final = timedelta(seconds=10)  # after a failure
-OVERDUE: Final = timedelta(seconds=20)  # then nobody seems to work
+OVERDUE: Final = timedelta(seconds=10)  # then nobody seems to work
 PATIENCE: Final = timedelta(hours=1)  # what could not be told by then is given up
 
 State = Notification.State
