@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, expect
 
 from sandbox.driver import Sandbox, TencentApp, ZegoApp
 from tests.acceptance.conftest import installed
@@ -168,6 +169,22 @@ def test_a_call_that_the_service_has_lost_ends(stage: Stage) -> None:
     with stage.parley.installation.connect() as database:
         database.execute("UPDATE agents_call SET checked_at = checked_at - interval '1 minute'")
     eventually(lambda: stage.state_of(session) == "ended", within_s=WITHIN_S)
+
+
+@pytest.mark.browser
+def test_a_user_calls_as_zegos_sample_clients_do(stage: Stage, browser: Browser) -> None:
+    stage.sandbox.model.script("Hello from Bea.", match="anybody there")
+    page = browser.new_page()
+    page.goto(f"{stage.sandbox.url}/call?parley={stage.parley.url}")
+    page.get_by_label("You are").fill("page-user")
+    page.get_by_role("button", name="Call").click()
+    page.get_by_label("Say").fill("anybody there")
+    page.get_by_role("button", name="Speak").click()
+    expect(page.get_by_role("log")).to_contain_text("Hello from Bea.")
+    page.get_by_role("button", name="Hang up").click()
+    expect(page.get_by_role("button", name="Call")).to_be_visible()
+    page.close()
+    stage.wait_until_empty()
 
 
 def test_killed_processes_leave_no_instance_behind(stage: Stage) -> None:
