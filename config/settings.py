@@ -39,9 +39,7 @@ TRACES_SHARE = env.share("TRACES_SHARE", default=1.0)
 METRICS_TOKEN = env.text("METRICS_TOKEN", default="")  # whose bearer may read /metrics
 ALLOW_REAL_MODELS = True  # False: asking a model that is not on this machine is an error
 # Where the addresses of clouds, models and hooks that admins enter may lead besides the Internet.
-PRIVATE_NETWORKS = env.networks(
-    "PRIVATE_NETWORKS", default="" if PUBLIC_URL.startswith("https://") else "127.0.0.0/8,::1"
-)
+PRIVATE_NETWORKS = env.networks("PRIVATE_NETWORKS", default="127.0.0.0/8,::1")
 MAILERS = env.mailers("EMAIL_URL", default="smtp://localhost")
 DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", default="parley@localhost")
 LOGGING = logs.configure(
