@@ -15,11 +15,12 @@ from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 
 from agents.configuration import register_again, save_template
+from agents.errors import exception_words
 from agents.forms import SIDES, more_name, param_name, template_form
-from agents.models import AgentTemplate, Call
+from agents.models import AgentTemplate, Call, CallEvent
 from agents.speech import ASR, TTS, params_of
 from bots.admin import ConfigurationAdmin
-from bots.theme import ModelAdmin, badge
+from bots.theme import ModelAdmin, badge, moment
 
 DEFAULTS: Final = {"tts": "ByteDanceV3", "asr": "Tencent"}
 
@@ -116,6 +117,8 @@ def links_to_vendors() -> SafeString:
     return format_html("{} {}", _("With the parameters of:"), links)
 
 
+SHOWN_EVENTS: Final = 200
+TELLING: Final = ("Text", "PlayedText", "Status", "Action", "Reason", "Code")  # fields of an event's content
 STATE_COLOURS: Final = {
     Call.State.QUEUED: "warning",
     Call.State.STARTING: "info",
@@ -137,6 +140,7 @@ class CallAdmin(ModelAdmin):
     ordering = ("-id",)
     show_full_result_count = False
     raw_id_fields = ("session", "conversation")
+    readonly_fields = ("show_events",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -154,3 +158,20 @@ class CallAdmin(ModelAdmin):
     @admin.display(description=_("state"), ordering="state")
     def show_state(self, call: Call) -> SafeString:
         return badge(call.get_state_display(), STATE_COLOURS.get(Call.State(call.state), ""))
+
+    @admin.display(description=_("what the voice service told"))
+    def show_events(self, call: Call) -> SafeString:
+        events = call.events.order_by("-sequence")[:SHOWN_EVENTS]
+        return format_html_join(
+            "", "<div><strong>{}</strong> {} {}</div>",
+            [(event.event, moment(event.happened_at), words_of(event)) for event in events],
+        )  # fmt: skip
+
+
+def words_of(event: CallEvent) -> str:
+    """What an event says to people."""
+    data = event.data
+    if event.event == "Exception" and isinstance(data.get("Code"), int):
+        return exception_words(data["Code"], str(data.get("Message") or ""))
+    said = next((str(data[name]) for name in TELLING if data.get(name)), "")
+    return " · ".join(filter(None, (f"#{event.round}" if event.round else "", said, event.error)))

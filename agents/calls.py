@@ -11,7 +11,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from agents import ending, instances, places, registering
+from agents import ending, instances, places, registering, transcript
 from agents.aiagent import AIAgent, service_of
 from agents.errors import AgentUnknown, CallError, CannotCall, NoCapacity, NoPlace
 from agents.models import AgentTemplate, Call
@@ -175,6 +175,7 @@ def close(call: Call, *, graceful_s: int = 0) -> None:
         return
     instance_id = call.instance_id or lost_instance(call)
     if instance_id:
+        transcript.complete(call)
         service_of(call.account).delete_instance(instance_id, graceful_s=graceful_s)
     if not graceful_s:
         ending.finish(call, Call.Reason(call.end_reason or Call.Reason.LOST))

@@ -261,3 +261,38 @@ class Call(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.room_id}"
+
+
+class CallEvent(models.Model):
+    """What the voice service told of a call: a callback, kept before it takes effect."""
+
+    account = models.ForeignKey(
+        VendorAccount, models.PROTECT, related_name="+", verbose_name=_("account"), db_index=False
+    )
+    call = models.ForeignKey(
+        Call, models.CASCADE, null=True, related_name="events", verbose_name=_("call"), db_index=False
+    )
+    instance_id = models.CharField(_("instance"), max_length=100)
+    sequence = models.BigIntegerField(_("sequence"))  # the vendor's: in the order in which things happened
+    event = models.CharField(_("event"), max_length=40)
+    round = models.BigIntegerField(_("round"), null=True)
+    happened_at = models.DateTimeField(_("time"))  # by the vendor's clock
+    received_at = models.DateTimeField(_("received"), default=timezone.now)
+    data = models.JSONField(_("content"), default=dict)
+    error = models.TextField(_("error"), blank=True)  # why it had no effect
+
+    class Meta:
+        verbose_name = _("event of a call")
+        verbose_name_plural = _("events of calls")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["account", "instance_id", "sequence"], name="an_event_is_stored_once"
+            )
+        ]
+        indexes: ClassVar = [
+            # What was said in a round, and a call's page.
+            models.Index(fields=["call", "round", "sequence"], name="event_of_call"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.sequence}"

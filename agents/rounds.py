@@ -6,8 +6,17 @@ the callbacks make the same messages of it, whichever comes first.
 
 from __future__ import annotations
 
-from agents.models import Call
+from collections.abc import Sequence
+from typing import Final
+
+from agents.models import Call, CallEvent
 from bots.events import JSONDict
+from bots.vendors.reading import Fields
+from conversations import spoken
+from conversations.models import Conversation, Message
+
+ANSWERS: Final = ("LLMResult", "Interrupted")
+SENTENCE_ENDS: Final = (".", "!", "?", ",", ";", ":", "…")  # of scripts that put blanks between words
 
 
 def ids_of(call: Call | None, number: str) -> tuple[str, str]:
@@ -21,3 +30,62 @@ def extra_of(call: Call | None, number: str) -> JSONDict:
     about: JSONDict = {"call": call.session.public_id, "round": number} if call else {}
     # Read where chats are stored: the vendor writes it there too.
     return about | ({"is_archived": True} if call and call.is_synced else {})
+
+
+def note_question(call: Call, event: CallEvent) -> None:
+    """What the user said, for good."""
+    asked, _ = ids_of(call, round_of(event))
+    text = Fields(event.data).text("Text").strip()
+    if text:
+        keep(call, event, Message.Sender.USER, asked, text)
+
+
+def note_answer(call: Call, event: CallEvent) -> None:
+    """A sentence of the answer, or how much of it was heard: work out anew what was said."""
+    number = round_of(event)
+    _, answered = ids_of(call, number)
+    known = call.conversation.messages.filter(vendor_message_id=answered).first()
+    if known and known.sender == Message.Sender.OPERATOR:
+        return  # it is kept as they typed it
+    events = list(call.events.filter(round=event.round, event__in=ANSWERS).order_by("sequence"))
+    if text := heard(events) or longest(said(events), known.text if known else ""):
+        keep(call, events[0], Message.Sender.ROBOT, answered, text)
+
+
+def heard(events: Sequence[CallEvent]) -> str:
+    """What was spoken until somebody interrupted it; "" where nobody did, or the service does not say."""
+    return next((text for event in reversed(events) if (text := text_in(event, "PlayedText"))), "")
+
+
+def said(events: Sequence[CallEvent]) -> str:
+    """The sentences that the service has told of, one callback each."""
+    text = ""
+    for event in events:
+        sentence = text_in(event, "Text")
+        is_apart = text.endswith(SENTENCE_ENDS) and sentence[:1].isascii() and not sentence[:1].isspace()
+        text += f" {sentence}" if is_apart else sentence
+    return text.strip()
+
+
+def longest(told: str, known: str) -> str:
+    """Our brain knows an answer before it is spoken."""
+    return known if len(known) > len(told) else told
+
+
+def text_in(event: CallEvent, name: str) -> str:
+    return Fields(event.data).text(name, "")
+
+
+def round_of(event: CallEvent) -> str:
+    return str(Fields(event.data).number("Round"))
+
+
+def keep(call: Call, event: CallEvent, sender: Message.Sender, id_: str, text: str) -> None:
+    """Make it a message, or the text of the one that there is."""
+    message = spoken.uttered(
+        call.conversation, sender, id_, extra_of(call, round_of(event)), at=event.happened_at, text=text
+    )
+    message.order = event.sequence
+    spoken.keep([message], changing=["text"])
+    here = Conversation.objects.filter(pk=call.conversation_id, last_message_at__lt=event.happened_at)
+    here.update(last_message_at=event.happened_at)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from agents import calls, jobs, registering, sweeping
-from agents.models import AgentTemplate, Call
+from agents.models import AgentTemplate, Call, CallEvent
 from bots.retries import RetryByError
+from conversations import retention
 
 CLOSING_PATIENCE_S = 30.0  # then the sweep queues it anew
 CHECKING_PATIENCE_S = 0.0
@@ -49,6 +54,15 @@ def check_call(call_id: int) -> None:
 @app.task(name="agents.sweep", queueing_lock="agents.sweep", retry=RetryByError())
 def sweep(timestamp: int) -> None:
     sweeping.sweep()
+
+
+@app.periodic(cron="47 * * * *")
+@app.task(name="agents.forget_events", queueing_lock="agents.forget_events", retry=RetryByError())
+def forget_events(timestamp: int) -> None:
+    """Delete callbacks that are kept for so long only."""
+    if settings.KEEP_CALLBACKS_DAYS:
+        before = timezone.now() - timedelta(days=settings.KEEP_CALLBACKS_DAYS)
+        retention.forget(CallEvent.objects.all(), "received_at", before)
 
 
 def find(call_id: int) -> Call | None:

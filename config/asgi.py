@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 from typing import Any, Final
 
 from a2wsgi import WSGIMiddleware
@@ -50,8 +51,8 @@ async def application(scope: Scope, receive: Any, send: Any) -> None:
 
 
 def handler_of(path: str) -> Any:
-    """The first route that the path begins with."""
-    return next((handler for prefix, handler in ROUTES.items() if path.startswith(prefix)), to_django)
+    """That of the first route that the path begins with."""
+    return next((handler for route, handler in ROUTES.items() if route.match(path)), to_django)
 
 
 async def api(scope: Scope, receive: Any, send: Any) -> None:
@@ -70,9 +71,10 @@ async def to_django(scope: Scope, receive: Any, send: Any) -> None:
 
 
 ROUTES: Final = {
-    "/brain/": brain_app,
-    "/callbacks/": callbacks_app,
-    "/api/v1/": api,
+    re.compile(r"/brain/"): brain_app,
+    re.compile(r"/callbacks/[^/]+/agent/?$"): to_django,  # a few a second and call
+    re.compile(r"/callbacks/"): callbacks_app,
+    re.compile(r"/api/v1/"): api,
 }
 
 

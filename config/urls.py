@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 import logins.views
+from agents import views as voice
 from config import probes, scraping
 
 urlpatterns = [
@@ -15,6 +16,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("console/", include("conversations.console.urls")),
     path("account/second-factor/", logins.views.second_factor, name="second-factor"),
+    re_path(r"^callbacks/(?P<account>[-\w]+)/agent/?$", voice.callback, name="agent-callback"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include("conversations.api.urls")),
     path("api/", include("agents.api.urls")),
