@@ -43,6 +43,10 @@ def llm_block(template: AgentTemplate, *, user_id: str = "", extra: JSONDict | N
     """Who thinks for the agent; `extra` comes back with each question to our brain."""
     if template.llm == AgentTemplate.Mind.DIRECT:
         return direct_block(template, user_id=user_id)
+    return brain_block(template, extra=extra)
+
+
+def brain_block(template: AgentTemplate, *, extra: JSONDict | None = None) -> JSONDict:
     if not settings.OWN_URL:
         raise CannotCall("PUBLIC_URL is not set, so the voice service cannot reach our brain")
     return {

@@ -12,11 +12,14 @@ from typing import Final
 from procrastinate.contrib.django import app
 
 from agents.models import Call
+from conversations.models import Message
 
 REGISTER: Final = "agents.register_template"
 START: Final = "agents.start_queued"
 CLOSE: Final = "agents.close_call"
 CHECK: Final = "agents.check_call"
+SPEAK: Final = "agents.speak"
+MIND_OWNER: Final = "agents.mind_owner"
 
 
 def defer_registrations(template_ids: Iterable[int]) -> None:
@@ -38,3 +41,13 @@ def defer_closing(call: Call, *, at: datetime) -> None:
 
 def defer_check(call: Call) -> None:
     app.configure_task(CHECK, lock=f"call:{call.pk}").defer(call_id=call.pk)
+
+
+def defer_speech(call: Call, message: Message, *, is_first: bool) -> None:
+    """By the call's lock, so that words are said in the order in which they were written."""
+    job = app.configure_task(SPEAK, lock=f"call:{call.pk}")
+    job.defer(call_id=call.pk, message_id=message.pk, is_first=is_first)
+
+
+def defer_minding(call: Call) -> None:
+    app.configure_task(MIND_OWNER, lock=f"call:{call.pk}").defer(call_id=call.pk)

@@ -86,6 +86,7 @@ def keep(call: Call, event: CallEvent, sender: Message.Sender, id_: str, text: s
         call.conversation, sender, id_, extra_of(call, round_of(event)), at=event.happened_at, text=text
     )
     message.order = event.sequence
-    spoken.keep([message], changing=["text"])
+    # The conversation before its messages, as our brain does: or each would wait for the other.
     here = Conversation.objects.filter(pk=call.conversation_id, last_message_at__lt=event.happened_at)
     here.update(last_message_at=event.happened_at)
+    spoken.keep([message], changing=["text"])

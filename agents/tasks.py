@@ -8,10 +8,11 @@ from django.conf import settings
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from agents import calls, jobs, registering, sweeping
+from agents import calls, jobs, operating, registering, sweeping
 from agents.models import AgentTemplate, Call, CallEvent
 from bots.retries import RetryByError
 from conversations import retention
+from conversations.models import Message
 
 CLOSING_PATIENCE_S = 30.0  # then the sweep queues it anew
 CHECKING_PATIENCE_S = 0.0
@@ -54,6 +55,18 @@ def check_call(call_id: int) -> None:
 @app.task(name="agents.sweep", queueing_lock="agents.sweep", retry=RetryByError())
 def sweep(timestamp: int) -> None:
     sweeping.sweep()
+
+
+@app.task(name=jobs.SPEAK, retry=RetryByError())
+def speak(call_id: int, message_id: int, is_first: bool) -> None:
+    if call := find(call_id):
+        operating.speak(call, Message.objects.get(pk=message_id), is_first=is_first)
+
+
+@app.task(name=jobs.MIND_OWNER, retry=RetryByError())
+def mind_owner(call_id: int) -> None:
+    if call := find(call_id):
+        operating.mind_owner(call)
 
 
 @app.periodic(cron="47 * * * *")

@@ -14,6 +14,7 @@ from config import probes, scraping
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("console/<str:public_id>/call/", include("agents.console.urls")),
     path("console/", include("conversations.console.urls")),
     path("account/second-factor/", logins.views.second_factor, name="second-factor"),
     re_path(r"^callbacks/(?P<account>[-\w]+)/agent/?$", voice.callback, name="agent-callback"),

@@ -5,10 +5,14 @@ from __future__ import annotations
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.db.models.functions import Coalesce
+from django.dispatch import Signal
 from django.utils import timezone
 
 from conversations import needs
 from conversations.models import Conversation, Handoff
+
+# A conversation has passed to people, or back: for apps above this one, within the transaction.
+changed_hands = Signal()  # `conversation`
 
 
 def current(conversation: Conversation) -> Handoff | None:
@@ -20,7 +24,9 @@ def begin(conversation: Conversation, cause: Handoff.Cause) -> Handoff:
     """Give the conversation to people, whoever of them will take it."""
     needs.note(conversation, Conversation.Need.PERSON)
     conversation.give_to(Conversation.Owner.OPERATOR)
-    return Handoff.objects.create(conversation=conversation, cause=cause)
+    handoff = Handoff.objects.create(conversation=conversation, cause=cause)
+    changed_hands.send(Conversation, conversation=conversation)
+    return handoff
 
 
 def take(handoff: Handoff, *, operator: User | None, name: str) -> bool:
@@ -61,3 +67,4 @@ def end(conversation: Conversation, *, name: str, instruction: str = "") -> None
     conversation.handoffs.filter(ended_at=None).update(
         ended_at=timezone.now(), returned_by=name, instruction=instruction
     )
+    changed_hands.send(Conversation, conversation=conversation)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
@@ -26,6 +29,13 @@ class TooLong(ConversationError):
     """The vendor cannot carry it in one message."""
 
 
+# For apps above this one: what an operator says may go another way than by chat.  Each is asked, within the
+# transaction, with the conversation, the text, the name of who says it and the message's id, and answers with
+# the message if it has taken that on.  May raise TooLong.
+type Carrier = Callable[[Conversation, str, str, str], Message | None]
+carriers: Final[list[Carrier]] = []
+
+
 def say(
     conversation: Conversation, text: str, *, operator: User | None = None, by: str = "", public_id: str = ""
 ) -> Message:
@@ -46,8 +56,12 @@ def say(
             Handoff.objects.filter(pk=handoff.pk).update(answered_at=timezone.now())
         conversation.last_message_at = timezone.now()
         conversation.save(update_fields=["last_message_at"])
+        public_id = public_id or new_public_id()
+        for carry in carriers:
+            if carried := carry(conversation, text, name, public_id):
+                return carried
         message = Message.objects.create(
-            public_id=public_id or new_public_id(),
+            public_id=public_id,
             conversation=conversation,
             sender=Message.Sender.OPERATOR,
             sender_id=name[:64],

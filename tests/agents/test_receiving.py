@@ -166,7 +166,7 @@ def test_the_sound_of_a_voice_is_not_kept(call: Call, tell: Tell) -> None:
     assert "Audio" not in CallEvent.objects.get().data
 
 
-@pytest.mark.parametrize("code, reason", [(0, "vendor"), (1202, "idle"), (1203, "vendor")])
+@pytest.mark.parametrize("code, reason", [(0, "app"), (1202, "idle"), (1203, "vendor")])
 def test_a_call_ends_with_its_instance(call: Call, tell: Tell, code: int, reason: str) -> None:
     tell("AgentInstanceDeleted", Code=code, LatencyData={"LLMTTFT": 300})
 

@@ -1,5 +1,6 @@
 // The console: a list that is kept fresh, and one open conversation.
 import { Alerts } from "./alerts.js";
+import { Call } from "./call.js";
 import { Conversation } from "./conversation.js";
 import { listenForKeys } from "./keys.js";
 import { List } from "./list.js";
@@ -15,9 +16,11 @@ const conversation = pane && new Conversation(pane, JSON.parse(document.getEleme
 live.on("inbox", (frame) => list.changed(frame.conversations));
 live.on("hello", () => list.refresh());
 if (conversation) {
+  const call = new Call(conversation.url);
   live.on("hello", () => conversation.watch());
   live.on("changed", (frame) => conversation.changed(frame));
   live.on("typing", (frame) => conversation.showTyping(frame));
+  live.on("changed", (frame) => call.changed(frame.events));
   live.on("presence", (frame) => conversation.showPresence(frame.names));
 }
 live.connect();
