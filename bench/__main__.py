@@ -1,4 +1,4 @@
-"""`python -m bench [callbacks] [replies] [console] [screening]`: prints one table.
+"""`python -m bench [callbacks] [replies] [console] [screening] [brain]`: prints one table.
 
 `replies` measures one vendor after the other, `replies-zego` one alone.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from bench import callbacks, console, replies, screening, stage
+from bench import brain, callbacks, console, replies, screening, stage
 from bench.clouds import CLOUDS
 from bench.table import Row, lay_out
 
@@ -20,6 +20,7 @@ MEASUREMENTS: Final[dict[str, Callable[[], list[Row]]]] = {
     **{f"replies-{name}": partial(replies.measure, cloud) for name, cloud in CLOUDS.items()},
     "console": console.measure,
     "screening": screening.measure,
+    "brain": brain.measure,
 }
 
 
