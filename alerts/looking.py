@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import connection
-from django.db.models import Avg, Count, Q, Sum
+from django.db.models import Q, Sum
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -37,6 +37,7 @@ NORMAL: Final = 1.4826  # makes of a median deviation what would be a standard d
 CALLBACK_DAYS: Final = 7
 FEWEST_CALLBACK_DAYS: Final = 3
 QUANTILE: Final = 0.95
+MOST_RATINGS: Final = 1000  # that are looked through
 
 STALE_S: Final = 6.0  # as `config.jobs` has it: three heartbeats are missing
 WORKERS: Final = """
@@ -268,12 +269,15 @@ def workers() -> tuple[int, int]:
 
 
 def ratings_low(sight: Sight, rule: AlertRule) -> Iterator[Finding]:
-    given = Rating.objects.filter(created_at__gte=sight.now - rule.window)
-    for robot, mean, count in (
-        given.values_list("conversation__robot__user_id").annotate(Avg("score"), Count("pk")).order_by()
-    ):
-        if count >= max(rule.min_count, 1):
-            yield Finding(robot, float(mean), {"count": count})
+    """By the newest ones, which are found by their ids however many there are."""
+    newest = Rating.objects.order_by("-pk").values_list("conversation__robot__user_id", "score", "created_at")
+    scores: defaultdict[str, list[int]] = defaultdict(list)
+    for robot, score, given_at in newest[:MOST_RATINGS]:
+        if given_at >= sight.now - rule.window:
+            scores[robot].append(score)
+    for robot, given in scores.items():
+        if len(given) >= rule.min_count:
+            yield Finding(robot, statistics.mean(given), {"count": len(given)})
 
 
 def counts_by_hour(name: str, label: str, hours: list[datetime]) -> defaultdict[tuple[str, datetime], float]:
