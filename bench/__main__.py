@@ -1,4 +1,4 @@
-"""`python -m bench [callbacks] [replies] [console] [screening] [brain]`: prints one table.
+"""`python -m bench [callbacks] [replies] [console] [screening] [brain] [sessions]`: prints one table.
 
 `replies` measures one vendor after the other, `replies-zego` one alone.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from bench import brain, callbacks, console, replies, screening, stage
+from bench import brain, callbacks, console, replies, screening, sessions, stage
 from bench.clouds import CLOUDS
 from bench.table import Row, lay_out
 
@@ -21,6 +21,7 @@ MEASUREMENTS: Final[dict[str, Callable[[], list[Row]]]] = {
     "console": console.measure,
     "screening": screening.measure,
     "brain": brain.measure,
+    "sessions": sessions.measure,
 }
 
 
