@@ -1,4 +1,4 @@
-"""DingTalk's custom group robot: open.dingtalk.com/document/group/custom-robot-access (read 2026-11).
+"""DingTalk's custom group robot: open.dingtalk.com/document/group/custom-robot-access.
 
 With signing, the address carries a time in milliseconds and the HMAC of it and the secret, under the secret.
 A robot takes 20 messages a minute.
@@ -27,7 +27,7 @@ class DingTalk(ChatRobot):
     label: ClassVar = _("DingTalk robot")
     code_field: ClassVar = "errcode"
     text_field: ClassVar = "errmsg"
-    # Too many in a minute, by the page on errors; 90030 is seen in a public question, for a webhook's limit.
+    # Too many in a minute: both unconfirmed, told by users of the robot.
     busy_codes: ClassVar = frozenset({130101, 90030})
 
     def body(self, letter: Letter, now: float) -> JSONDict:

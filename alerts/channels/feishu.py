@@ -1,4 +1,4 @@
-"""Feishu's custom group bot: open.feishu.cn/document/client-docs/bot-v3/add-custom-bot (read 2026-11).
+"""Feishu's custom group bot: open.feishu.cn/document/client-docs/bot-v3/add-custom-bot.
 
 With signing, the body carries a time in seconds and the HMAC of nothing, under that time and the secret.
 """
@@ -25,7 +25,7 @@ class Feishu(ChatRobot):
     label: ClassVar = _("Feishu robot")
     code_field: ClassVar = "code"
     text_field: ClassVar = "msg"
-    busy_codes: ClassVar = frozenset({11232})  # too many messages, by its page
+    busy_codes: ClassVar = frozenset({11232})  # too many messages: unconfirmed, told by users of the bot
 
     def body(self, letter: Letter, now: float) -> JSONDict:
         return {**self._signed(int(now)), "msg_type": "text", "content": {"text": letter.text}}

@@ -1,4 +1,4 @@
-"""WeCom's group robot: developer.work.weixin.qq.com/document/path/91770 (read 2026-11).
+"""WeCom's group robot: developer.work.weixin.qq.com/document/path/91770.
 
 There is no signing: who knows the address may write.  A text has at most 2,048 bytes, and a robot takes 20
 messages a minute.
@@ -26,7 +26,7 @@ class WeCom(ChatRobot):
     label: ClassVar = _("WeCom robot")
     code_field: ClassVar = "errcode"
     text_field: ClassVar = "errmsg"
-    busy_codes: ClassVar = frozenset({45009, 45033})  # too many calls, by its page on errors
+    busy_codes: ClassVar = frozenset({45009, 45033})  # too many calls; unconfirmed
 
     def body(self, letter: Letter, now: float) -> JSONDict:
         text, _rest = split_at(letter.text, lambda text: len(text.encode()) <= MAX_BYTES)
