@@ -51,7 +51,7 @@ def test_a_scrape_asks_no_more_however_much_there_is(
         make_turn(make_conversation(robot, f"user-{number}"), Turn.State.WAITING)
     client.get("/metrics")
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):  # samples, queue, conversations, agents of calls
         client.get("/metrics")
 
 

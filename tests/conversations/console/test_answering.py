@@ -15,7 +15,7 @@ from django.utils import timezone
 from bots.errors import VendorRefused
 from bots.models import Robot, Tier
 from conversations import relaying
-from conversations.console import lists, notes
+from conversations.console import lists, masking, notes
 from conversations.console.rights import Scope, create_groups
 from conversations.models import CannedReply, Conversation, Mention, Message, ModelCall, Note, Rating, Turn
 from tests.conversations.conftest import Hear
@@ -148,7 +148,7 @@ def test_notes_stand_among_messages_and_mention_who_may_read(olive: Desk, conver
     assert (code, answer["note"]["written_by"]) == (200, "olive")
     state = peter.get().context["state"]
     assert [event["text"] for event in state["events"] if event["type"] == "note"] == [
-        Note.objects.get().text
+        masking.covered(Note.objects.get().text)  # the address
     ]
     assert not Mention.objects.filter(user=nobody).exists()
     view = lists.asked({"view": "mentioned"})
