@@ -100,8 +100,9 @@ def note_status(call: Call, event: CallEvent) -> None:
 
 
 def note_created(call: Call, event: CallEvent) -> None:
-    if call.state == Call.State.STARTING:
-        change(call, instance_id=event.instance_id, state=Call.State.RUNNING, started_at=event.happened_at)
+    """Its id only: a call runs once whoever started it knows of it.  If they died, the sweep hangs up."""
+    if call.state in Call.OCCUPYING and not call.instance_id:
+        change(call, instance_id=event.instance_id)
 
 
 def note_exception(call: Call, event: CallEvent) -> None:

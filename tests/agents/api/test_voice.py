@@ -92,7 +92,9 @@ def test_the_session_of_a_call(api: APIClient, voice: AgentTemplate, service: Se
         ended = api.delete(address)
         assert (ended.status_code, ended.json()["state"], ended.json()["end_reason"]) == (200, "ended", "app")
     assert api.post(f"{address}/token").json()["error"]["code"] == "session_ended"
-    assert service.actions == ["CreateAgentInstance", "InterruptAgentInstance", "DeleteAgentInstance"]
+    assert service.actions == [
+        "CreateAgentInstance", "InterruptAgentInstance", "GetAgentInstanceMsgList", "DeleteAgentInstance",
+    ]  # fmt: skip
 
 
 def test_the_same_key_starts_one_call(api: APIClient, voice: AgentTemplate) -> None:
