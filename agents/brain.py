@@ -22,7 +22,7 @@ from agents.models import AgentTemplate, Call
 from bots.database import release_connection
 from conversations import spoken, users, wakeups
 from conversations.delivering import owned
-from conversations.errors import NoModelAnswered, OverLimit, Superseded
+from conversations.errors import NeedsPeople, NoModelAnswered, OverLimit, Superseded
 from conversations.models import Conversation, Turn, new_public_id
 from conversations.screening import reason_of
 from conversations.thinking import think
@@ -114,6 +114,9 @@ def give_answer(turn: Turn, line: Line) -> None:
     except OverLimit as error:
         say_besides(line, users.over_reply(turn.tier))
         state, reason = Turn.State.BLOCKED, str(error)
+    except NeedsPeople as error:
+        spoken.hand_over(turn, str(error))
+        return
     except Superseded:
         state, reason = ending_of(turn)
     else:

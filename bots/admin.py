@@ -330,6 +330,7 @@ class RuleInline(StackedInline):
         ("kinds", "intents", "tiers"),
         ("min_complexity", "max_spent"),
         "ranked_models",
+        "hands_over",
         "place",
     )
     readonly_fields = ("condition",)
@@ -355,7 +356,7 @@ class RuleInline(StackedInline):
 
     @admin.display(description=_("Models, in this order"))
     def ranked_models(self, rule: Rule) -> str:
-        return ", ".join(choice.model.slug for choice in rule.choices.select_related("model"))
+        return routing.answering(rule)
 
     @admin.display(description=_("Place"))
     def place(self, rule: Rule) -> int:
@@ -408,7 +409,7 @@ class RouteAdmin(ConfigurationAdmin):
             (
                 (
                     routing.describe(rule.when),
-                    ", ".join(choice.model.slug for choice in rule.choices.all()),
+                    routing.answering(rule),
                 )
                 for rule in route.rules.all()
             ),

@@ -37,7 +37,7 @@ from bots.models import (
     WordListVersion,
 )
 from bots.safety.findings import SIDES
-from bots.validation import CONDITIONS, LIMITS
+from bots.validation import CONDITIONS, LIMITS, problem_with_rule
 from bots.vendors.base import Vendor
 from bots.vendors.config import is_required, is_secret
 from bots.wordlists import read_words
@@ -442,8 +442,12 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text=_("Of the user or group, in each currency by itself."),
     )  # fmt: skip
     ranked_models = RankedModelsField(
-        label=_("Models, in this order"), help_text=_("The next is asked when one fails.")
+        label=_("Models, in this order"), required=False, help_text=_("The next is asked when one fails.")
     )
+    hands_over = forms.BooleanField(
+        label=_("Hand over to people"), required=False, widget=UnfoldBooleanSwitchWidget,
+        help_text=Rule._meta.get_field("hands_over").help_text,
+    )  # fmt: skip
     place = forms.IntegerField(label=_("Place"), required=False, widget=UnfoldAdminIntegerFieldWidget)
 
     class Meta:
@@ -462,13 +466,23 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         if self.instance.pk:
             self.initial.update({name: self.instance.when.get(name) for name in CONDITIONS})
             self.initial["ranked_models"] = [choice.model_id for choice in self.instance.choices.all()]
+            self.initial["hands_over"] = self.instance.hands_over
             self.initial["place"] = self.instance.position
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        ranked, hands_over = cleaned.get("ranked_models"), cleaned.get("hands_over", False)
+        reason = problem_with_rule(has_models=bool(ranked), hands_over=hands_over)
+        if ranked is not None and reason:
+            self.add_error("ranked_models", reason)
+        return cleaned
 
     @property
     def draft(self) -> RuleDraft:
         given = {name: self.cleaned_data[name] for name in CONDITIONS}
         when = {name: value for name, value in given.items() if value not in (None, [])}
-        return RuleDraft(when=when, models=self.cleaned_data["ranked_models"])
+        models, hands_over = self.cleaned_data["ranked_models"], self.cleaned_data["hands_over"]
+        return RuleDraft(when=when, models=models, hands_over=hands_over)
 
 
 class RuleFormSet(PaginationInlineFormSet):
@@ -493,7 +507,8 @@ class RuleFormSet(PaginationInlineFormSet):
         kept: list[Any] = [
             form
             for form in self.forms
-            if form not in self.deleted_forms and form.cleaned_data.get("ranked_models")
+            if form not in self.deleted_forms
+            and (form.cleaned_data.get("ranked_models") or form.cleaned_data.get("hands_over"))
         ]
         last = len(self.forms)
         kept.sort(key=lambda form: last if form.cleaned_data["place"] is None else form.cleaned_data["place"])

@@ -361,7 +361,7 @@ class Intent(models.Model):
 
 
 class Rule(models.Model):
-    """One step of a route: the first rule whose conditions hold names the models."""
+    """One step of a route: the first rule whose conditions hold names the models, or hands over to people."""
 
     route = models.ForeignKey(Route, models.CASCADE, related_name="rules", verbose_name=_("route"))
     position = models.PositiveSmallIntegerField(_("position"), default=0)
@@ -371,6 +371,13 @@ class Rule(models.Model):
         blank=True,
         validators=[validation.check_condition],
         help_text=_("All given conditions must hold; empty: always."),
+    )
+    hands_over = models.BooleanField(
+        _("hand over to people"),
+        default=False,
+        help_text=_(
+            "No model is asked: the user waits for a person. Passed over while nobody is at the desk."
+        ),
     )
     models = models.ManyToManyField(
         LanguageModel, through="RuleModel", related_name="rules", verbose_name=_("models")

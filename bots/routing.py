@@ -1,4 +1,5 @@
-"""Which models answer, in which order, and why those: the first rule of a route whose conditions all hold."""
+"""Which models answer, in which order, or whether people do, and why those: the first rule of a route whose
+conditions all hold."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django.db.models import Prefetch
+from django.utils.translation import gettext as _
 
 from bots.classifying import Verdict
 from bots.events import JSONDict
@@ -38,11 +40,15 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The models of the rule that matched."""
+    """The rule that matched, and its models."""
 
     facts: Facts
     rule: Rule | None
     models: list[LanguageModel]
+
+    @property
+    def is_for_people(self) -> bool:
+        return self.rule is not None and self.rule.hands_over
 
     @property
     def reasons(self) -> JSONDict:
@@ -90,6 +96,11 @@ def test(rule: Rule, facts: Facts) -> Trial:
     return Trial(rule=rule, holds={key: CONDITIONS[key](value, facts) for key, value in rule.when.items()})
 
 
+def of_models(rules: list[Rule]) -> list[Rule]:
+    """Those that hold where there are no people to hand over to."""
+    return [rule for rule in rules if not rule.hands_over]
+
+
 def asks_for(rules: list[Rule], condition: str) -> bool:
     """Whether any rule has such a condition."""
     return any(condition in rule.when for rule in rules)
@@ -98,6 +109,11 @@ def asks_for(rules: list[Rule], condition: str) -> bool:
 def describe(when: JSONDict) -> str:
     """A condition in a line; * for none."""
     return "; ".join(f"{key}: {listed(value)}" for key, value in when.items()) or "*"
+
+
+def answering(rule: Rule) -> str:
+    """Who answers by this rule, in a line."""
+    return _("people") if rule.hands_over else ", ".join(choice.model.slug for choice in rule.choices.all())
 
 
 def listed(value: Any) -> str:

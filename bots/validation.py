@@ -50,6 +50,13 @@ def check_condition(condition: Any) -> None:
     check_mapping(condition, CONDITIONS)
 
 
+def problem_with_rule(*, has_models: bool, hands_over: bool) -> str:
+    """Why nobody would know who answers by this rule."""
+    if has_models and hands_over:
+        return _("a rule that hands over to people asks no models")
+    return "" if has_models or hands_over else _("name a model, or hand over to people")
+
+
 def check_limit(limit: Any) -> str:
     return "" if is_positive(limit) else _("must be a positive number")
 

@@ -1,4 +1,4 @@
-"""Which models a turn asks: its facts are gathered, the robot's route decides."""
+"""Who answers a turn, models or people: its facts are gathered, the robot's route decides."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bots.errors import ModelBusy, ModelError
 from bots.llms import client_for
 from bots.llms.base import Prompt
 from bots.models import LanguageModel, Rule
-from conversations import calls, capacity
+from conversations import calls, capacity, desks
 from conversations.errors import OverLimit
 from conversations.models import ModelCall, Spend, Turn
 from conversations.outlets import Outlet
@@ -26,8 +26,11 @@ log = structlog.get_logger(__name__)
 
 
 def choose(turn: Turn, outlet: Outlet, screening: Screening) -> routing.Decision:
-    """The models for this turn, and why those."""
-    rules = routing.rules_of(turn.conversation.robot.route)
+    """The models for this turn, or people if there are any, and why those."""
+    robot = turn.conversation.robot
+    rules = routing.rules_of(robot.route)
+    if not desks.is_open(robot):
+        rules = routing.of_models(rules)
     text = question_of(turn)
     facts = routing.Facts(
         kinds=frozenset(question.kind for question in turn.questions),

@@ -2,6 +2,7 @@
 
 ConversationError          nobody raises the base
 ├── Superseded             the conversation, or the turn, is no longer this worker's
+├── NeedsPeople            the route gives the conversation to people
 ├── OverLimit              a budget is used up
 └── NoModelAnswered        every model of the route failed
 """
@@ -19,6 +20,10 @@ class ConversationError(Exception):
 
 class Superseded(ConversationError):
     """The conversation, or the turn, is no longer this worker's: nothing more may be said."""
+
+
+class NeedsPeople(ConversationError):
+    """The rule of the route that fits has people answer, not models."""
 
 
 class OverLimit(ConversationError):

@@ -231,6 +231,7 @@ class Handoff(models.Model):
         DESK = "desk", _("an outside desk took it over")
         WORDS = "words", _("the user asked for people")
         FAILURE = "failure", _("every model failed")
+        RULE = "rule", _("a rule of the route")
 
     conversation = models.ForeignKey(
         Conversation, models.CASCADE, related_name="handoffs", verbose_name=_("conversation")

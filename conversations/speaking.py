@@ -136,9 +136,9 @@ class Speaker:
 
     def finish(self, reply: str) -> None:
         """Deliver the whole reply.  What the vendor has already is left alone, or taken back if the reply
-        is another one than was being said."""
+        is another one than was being said, or nothing at all."""
         self._until_open()
-        if not reply.startswith(self._reply):
+        if not reply or not reply.startswith(self._reply):
             self._start_over()
         self._reply = reply
         self._until_said(self._finish_reply)

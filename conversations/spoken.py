@@ -120,6 +120,13 @@ def finish(turn: Turn, state: Turn.State, *, said: str = "", error: str = "") ->
         turns.end(turn, state, error)
 
 
+def hand_over(turn: Turn, reason: str) -> None:
+    """Give the conversation to people, with nothing said.  Raises Superseded."""
+    with transaction.atomic():
+        turns.hand_over(turn, Handoff.Cause.RULE)
+        finish(turn, Turn.State.HANDED_OFF, error=reason)
+
+
 def end_lost() -> None:
     """End the turns whose process died."""
     lost = Turn.objects.filter(

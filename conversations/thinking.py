@@ -16,7 +16,7 @@ from bots.llms.continuing import continued
 from bots.models import LanguageModel
 from conversations import calls, capacity, choosing, context
 from conversations.delivering import owned, wait
-from conversations.errors import NoModelAnswered, Superseded
+from conversations.errors import NeedsPeople, NoModelAnswered, Superseded
 from conversations.models import Turn
 from conversations.outlets import Outlet
 from conversations.screening import Screening, Withheld
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 def think(turn: Turn, outlet: Outlet) -> str:
     """The whole reply, stored; or what is said instead where the robot's policy blocks it.  Raises
-    NoModelAnswered, OverLimit, Superseded."""
+    NeedsPeople, NoModelAnswered, OverLimit, Superseded."""
     screening = Screening(turn)
     try:
         screening.check_question()
@@ -37,12 +37,14 @@ def think(turn: Turn, outlet: Outlet) -> str:
 
 
 def ask(turn: Turn, outlet: Outlet, screening: Screening) -> str:
-    """The whole reply, stored.  Where a model fails another goes on.  Raises NoModelAnswered, OverLimit,
-    Withheld."""
+    """The whole reply, stored.  Where a model fails another goes on.  Raises NeedsPeople, NoModelAnswered,
+    OverLimit, Withheld."""
     shown = context.show(turn)
     decision = choosing.choose(turn, outlet, screening)
     persona_id = turn.conversation.robot.persona_version_id
     update(turn, persona_id=persona_id, context=shown.plan, choice=decision.reasons)
+    if decision.is_for_people:
+        raise NeedsPeople("by the rule of the route")
     choices = health.soonest_first(decision.models)
     failures: list[ModelError] = []
     for model in choices:

@@ -25,7 +25,7 @@ from bots.errors import VendorError
 from conversations import calls, desks, handoffs, needs, ratings, summaries, telling, tracing, users, wakeups
 from conversations.delivering import owned, pause
 from conversations.desks import desk_of
-from conversations.errors import NoModelAnswered, OverLimit, Superseded
+from conversations.errors import NeedsPeople, NoModelAnswered, OverLimit, Superseded
 from conversations.models import Conversation, Handoff, Message, Turn
 from conversations.screening import handoff_word, reason_of
 from conversations.speaking import Speaker
@@ -229,6 +229,8 @@ def give_answer(turn: Turn, speaker: Speaker) -> None:
         reply = turn.reply or think(turn, speaker)
     except NoModelAnswered as error:
         fail(turn, speaker, str(error))
+    except NeedsPeople as error:
+        pass_on(turn, speaker, str(error))
     except OverLimit as error:
         # Words that users have read stay: nothing would tell them why those went.
         said = f"{speaker.said}…\n\n" if speaker.said else ""
@@ -249,6 +251,14 @@ def fail(turn: Turn, speaker: Speaker, reason: str) -> None:
         if is_peoples:
             hand_over(turn, Handoff.Cause.FAILURE)
         end(turn, Turn.State.FAILED, reason)
+
+
+def pass_on(turn: Turn, speaker: Speaker, reason: str) -> None:
+    """Hand the user to people, as the route says."""
+    speaker.finish(desk_of(turn.conversation.robot).waiting_reply)
+    with transaction.atomic():
+        hand_over(turn, Handoff.Cause.RULE)
+        end(turn, Turn.State.HANDED_OFF, reason)
 
 
 def hand_over(turn: Turn, cause: Handoff.Cause) -> None:

@@ -22,6 +22,7 @@ class RuleDraft:
 
     when: JSONDict
     models: list[LanguageModel]
+    hands_over: bool = False
 
 
 def save_account(account: VendorAccount) -> None:
@@ -97,7 +98,11 @@ def save_route(route: Route, rules: Sequence[RuleDraft]) -> None:
 def rules_of(route: Route) -> list[RuleDraft]:
     """The route's rules as they are stored, in order."""
     return [
-        RuleDraft(when=rule.when, models=[choice.model for choice in rule.choices.all()])
+        RuleDraft(
+            when=rule.when,
+            models=[choice.model for choice in rule.choices.all()],
+            hands_over=rule.hands_over,
+        )
         for rule in route.rules.prefetch_related("choices__model")
     ]
 
@@ -105,7 +110,8 @@ def rules_of(route: Route) -> list[RuleDraft]:
 def replace_rules(route: Route, rules: Sequence[RuleDraft]) -> None:
     for position, draft in enumerate(rules):
         # The row stays, so that a turn that reads the route meanwhile does not find a rule without models.
-        rule, _ = Rule.objects.update_or_create(route=route, position=position, defaults={"when": draft.when})
+        decided: JSONDict = {"when": draft.when, "hands_over": draft.hands_over}
+        rule, _ = Rule.objects.update_or_create(route=route, position=position, defaults=decided)
         rule.choices.all().delete()
         RuleModel.objects.bulk_create(
             RuleModel(rule=rule, model=model, position=place) for place, model in enumerate(draft.models)

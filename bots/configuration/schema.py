@@ -36,7 +36,7 @@ from bots.models import (
 from bots.safety.findings import SIDES, Side
 from bots.safety.patterns import problem_with_pattern
 from bots.safety.words import problem_with_word
-from bots.validation import check_condition
+from bots.validation import check_condition, problem_with_rule
 from bots.vendors import VENDORS, vendor_class
 from bots.vendors.config import is_secret
 
@@ -319,11 +319,24 @@ class IntentSection(ObjectSection):
 
 class RuleSection(Section):
     when = ConditionField(required=False, validators=[check_condition])
-    models = serializers.ListField(child=Slug(LanguageModel), allow_empty=False)
+    models = serializers.ListField(child=Slug(LanguageModel), required=False)
+    handoff = serializers.BooleanField(source="hands_over", required=False)
 
     class Meta:
         model = Rule
-        fields: ClassVar = ["when", "models"]
+        fields: ClassVar = ["when", "models", "handoff"]
+
+    def to_internal_value(self, data: Any) -> Any:
+        values = super().to_internal_value(data)
+        has_models, hands_over = bool(values.get("models")), values.get("hands_over", False)
+        if reason := problem_with_rule(has_models=has_models, hands_over=hands_over):
+            raise ValidationError({"models": [reason]})
+        return values
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        return {
+            key: value for key, value in super().to_representation(instance).items() if value is not False
+        }
 
     def validate_models(self, models: list[LanguageModel]) -> list[LanguageModel]:
         if len(set(models)) < len(models):
@@ -341,7 +354,7 @@ class RouteSection(ObjectSection):
         fields: ClassVar = ["slug", "classifier", "rules"]
 
     def draw(self, values: dict[str, Any]) -> Route:
-        self.drafts = [RuleDraft(**{"when": {}, **rule}) for rule in values.get("rules", [])]
+        self.drafts = [RuleDraft(**{"when": {}, "models": [], **rule}) for rule in values.get("rules", [])]
         route = self.instance or Route(slug=values.get("slug", ""))
         route.classifier = values.get("classifier")
         return route

@@ -16,6 +16,7 @@ RULES: list[dict[str, Any]] = [
     {"when": {"kinds": ["image"]}, "models": ["seeing"]},
     {"models": ["fast"]},
 ]
+COMPLAINTS: dict[str, Any] = {"when": {"intents": ["complaint"]}, "handoff": True}
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +29,13 @@ def routed(files_parley: Parley) -> Parley:
         routes=[
             {"slug": "default", "rules": RULES},
             {"slug": "judged", "classifier": "judge", "rules": RULES},
+            {"slug": "helped", "rules": [COMPLAINTS, {"models": ["fast"]}]},
         ],
-        robots=[robot("ada"), robot("judged", route="judged")],
+        desks=[{"slug": "day", "waiting_reply": "Somebody will be with you."}],
+        robots=[robot("ada"), robot("judged", route="judged"), robot("helped", route="helped", desk="day")],
     )
     parley.serve()
-    parley.until_registered("ada", "judged")
+    parley.until_registered("ada", "judged", "helped")
     return parley
 
 
@@ -74,6 +77,20 @@ def test_a_classifier_judges_and_keywords_do_where_it_fails(routed: Parley, sand
     models = [request["body"]["model"] for request in asked(sandbox, "This is unacceptable, too")]
     assert models == ["judge", "careful"]
     assert routed.conversation_page(user).count("judged by the classifier") == 1
+
+
+def test_a_rule_hands_over_to_people_and_no_model_is_asked(routed: Parley, sandbox: Sandbox) -> None:
+    user = routed.user("helped")
+
+    assert user.ask("This is unacceptable, I say").text == "Somebody will be with you."
+    routed.until_settled()
+
+    assert asked(sandbox, "This is unacceptable, I say") == []
+    with routed.api("operate") as desk:
+        [conversation] = desk.get("/conversations", params={"user_id": user.id}).json()["results"]
+        assert conversation["state"] == "operator"
+        desk.post(f"/conversations/{conversation['id']}/hand_back")
+    assert user.ask("Good to see you").text.endswith("Good to see you")
 
 
 def test_a_picture_is_shown_to_the_model_that_takes_images(routed: Parley, sandbox: Sandbox) -> None:

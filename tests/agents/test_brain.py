@@ -223,6 +223,17 @@ def test_who_asks_for_people_gets_no_model(template: AgentTemplate, call: Call) 
     assert Turn.objects.get().state == State.HANDED_OFF
 
 
+def test_a_rule_hands_a_call_over(template: AgentTemplate, call: Call) -> None:
+    template.robot.route.rules.update(hands_over=True)
+
+    assert ask(template, "hello", call=call).said == ""
+
+    call.conversation.refresh_from_db()
+    assert call.conversation.owner == Conversation.Owner.OPERATOR
+    assert Turn.objects.get().state == State.HANDED_OFF
+    assert not ModelCall.objects.exists()
+
+
 def test_a_whisper_is_obeyed_and_not_taken_for_the_users_words(template: AgentTemplate, call: Call) -> None:
     ask(template, whispers.written("offer a discount"), call=call)
 

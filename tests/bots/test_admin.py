@@ -293,6 +293,21 @@ def test_a_rule_is_deleted(admin_client: Client) -> None:
     assert [rule.models for rule in rules_of(route)] == [[strong]]
 
 
+def test_a_rule_hands_over_to_people(admin_client: Client) -> None:
+    fast = make_model("fast")
+    sent = rules((["image"], [], 1), ([], [fast], 2)) | {"rules-0-hands_over": "on"}
+    admin_client.post(add_url("route"), {"slug": "default", **sent})
+    route = Route.objects.get()
+    assert [(rule.models, rule.hands_over) for rule in rules_of(route)] == [([], True), ([fast], False)]
+    assert "kinds: image → people" in admin_client.get(list_url("route")).content.decode()
+    page = admin_client.get(f"{change_url(route)}?kind=image").content.decode()
+    assert "→ people" in page
+
+    both = rules(([], [fast], 1)) | {"rules-0-hands_over": "on"}
+    told = admin_client.post(add_url("route"), {"slug": "other", **both}).content.decode()
+    assert "a rule that hands over to people asks no models" in told
+
+
 def test_a_route_needs_a_rule_and_a_rule_each_model_once(admin_client: Client) -> None:
     fast = make_model("fast")
     for sent in (rules(), rules(([], [fast, fast], 0)), rules(([], [], 0))):

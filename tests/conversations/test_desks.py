@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from bots.desks import Desk, check_hours
-from bots.models import LanguageModel, Policy, Robot
+from bots.models import LanguageModel, Policy, Robot, Route, Rule
 from conversations import closing, deadlines, operating, ownership, ratings, turns
 from conversations.models import Conversation, Handoff, Message, Rating, Resolution, Turn
 from tests.conversations.conftest import Hear
@@ -122,6 +122,37 @@ def test_people_take_what_models_fail_at(
     needs = Conversation.Need
     assert conversation.need == (needs.PERSON if takes_failures else needs.FAILED_REPLY)
     assert cloud.shown() == ["One moment." if takes_failures else "Sorry."]
+
+
+@pytest.mark.parametrize("waiting_reply", ["One moment.", ""])
+def test_a_rule_hands_over_to_people(hear: Hear, desk: Desk, cloud: Cloud, waiting_reply: str) -> None:
+    change(desk, waiting_reply=waiting_reply)
+    Rule.objects.update(hands_over=True)
+    conversation = hear("hello")
+
+    turns.answer(conversation.pk)
+
+    conversation.refresh_from_db()
+    assert (conversation.owner, conversation.need) == (
+        Conversation.Owner.OPERATOR,
+        Conversation.Need.PERSON,
+    )
+    assert Handoff.objects.get().cause == Handoff.Cause.RULE
+    turn = Turn.objects.get()
+    assert (turn.state, turn.model, turn.choice and turn.choice["rule"]) == (Turn.State.HANDED_OFF, None, 1)
+    assert [text for text in cloud.shown() if text] == ([waiting_reply] if waiting_reply else [])
+    assert not conversation.messages.filter(state__in=Message.UNDELIVERED).exists()
+
+
+def test_outside_the_hours_the_next_rule_decides(hear: Hear, desk: Desk, route: Route, cloud: Cloud) -> None:
+    change(desk, hours=NEVER)
+    Rule.objects.update(position=1)
+    Rule.objects.create(route=route, position=0, hands_over=True)
+
+    turns.answer(hear("hello").pk)
+
+    assert cloud.shown() == ["You said: hello"]
+    assert not Handoff.objects.exists()
 
 
 def test_a_good_answer_settles_a_failed_one(hear: Hear, model: LanguageModel) -> None:

@@ -546,6 +546,28 @@ def test_a_route_names_its_classifier(run: Run, errors: Errors) -> None:
     assert run(FAST + f"routes: [{{slug: r, {rules}}}]")[1:] == ['route r: changed (classifier: "fast" → –)']
 
 
+def test_a_rule_hands_over_to_people(run: Run) -> None:
+    rules = "rules: [{when: {kinds: [file]}, handoff: true}, {models: [fast]}]"
+    assert run(FAST + f"routes: [{{slug: r, {rules}}}]")[1:] == ["route r: created"]
+    assert run(FAST + f"routes: [{{slug: r, {rules}}}]")[1:] == ["route r: unchanged"]
+    assert [rule.hands_over for rule in rules_of(Route.objects.get())] == [True, False]
+    assert str(export()).count("handoff: true") == 1
+    assert run(FAST + "routes: [{slug: r, rules: [{models: [fast]}]}]")[1] != "route r: unchanged"
+
+
+@pytest.mark.parametrize(
+    "rule, error",
+    [
+        ("{}", "name a model, or hand over to people"),
+        ("{handoff: false}", "name a model, or hand over to people"),
+        ("{models: [fast], handoff: true}", "a rule that hands over to people asks no models"),
+    ],
+)
+def test_a_rule_says_who_answers(errors: Errors, rule: str, error: str) -> None:
+    told = errors(FAST + f"routes: [{{slug: r, rules: [{rule}]}}]")
+    assert told == [f"parley.yaml: routes[0].rules[0].models: {error}"]
+
+
 def test_intents_from_the_beginning_can_be_changed(run: Run) -> None:
     text = "intents: [{slug: complaint, keywords: [grr]}]"
     assert "投诉" in run(text)[0]
