@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -31,8 +32,9 @@ class UserTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untype
         }
 
 
+@cache
 def page_of(item: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
-    """The answer of a list."""
+    """The answer of a list: one component of the description, however many views have it."""
     neighbour = serializers.URLField(allow_null=True)
     fields = {"results": item(many=True), "next": neighbour, "previous": neighbour}
     return inline_serializer(f"{item.__name__.removesuffix('Out')}Page", fields)

@@ -247,6 +247,7 @@ class ReadingView(View):
 
 class ConversationsView(ReadingView):
     @extend_schema(
+        operation_id="conversations_list",
         summary="Conversations, latest first",
         responses=description.page_of(serializers.ConversationOut),
         parameters=[
