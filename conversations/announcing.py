@@ -1,4 +1,5 @@
-"""What consoles are told of: the changes of messages, turns, handoffs and notes, a function for each event.
+"""What consoles are told of: the changes of messages, turns, handoffs and notes, and of how a conversation
+stands; a function for each event.
 
 Each change of such a row gives it the next number of one sequence, by a trigger.  Whoever changes a row
 has nothing else to do for it; who shows rows reads from time to time what has a higher number than the
@@ -15,7 +16,7 @@ from typing import Any, Final
 from django.db import connection
 
 from conversations import transcript
-from conversations.models import Handoff, Message, Note, Turn
+from conversations.models import Conversation, Handoff, Message, Note, Standing, Turn
 
 type Event = dict[str, Any]
 
@@ -37,13 +38,16 @@ SELECT 'handoff', id, conversation_id, change FROM conversations_handoff
 UNION ALL
 SELECT 'note', id, conversation_id, change FROM conversations_note
  WHERE change > %(last)s OR change = ANY(%(missing)s)
+UNION ALL
+SELECT 'conversation', conversation_id, conversation_id, change FROM conversations_standing
+ WHERE change > %(last)s OR change = ANY(%(missing)s)
 ORDER BY change LIMIT %(at_once)s
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    kind: str  # message, turn, handoff or note
+    kind: str  # message, turn, handoff, note or conversation
     pk: int
     conversation_id: int
     number: int
@@ -186,6 +190,25 @@ def note_changed(note: Note) -> Event:
     }
 
 
+def conversation_changed(standing: Standing) -> Event:
+    return {
+        "type": "conversation",
+        "id": standing.conversation_id,
+        "change": standing.change,
+        **standing_of(standing.conversation),
+    }
+
+
+def standing_of(conversation: Conversation) -> dict[str, Any]:
+    """What a console shows of it beside messages and handoffs."""
+    ratings = list(conversation.ratings.all())
+    return {
+        "is_resolved": conversation.resolved_at is not None,
+        "tags": [tag.name for tag in conversation.tags.all()],
+        "rating": max(ratings, key=lambda rating: rating.pk).score if ratings else None,
+    }
+
+
 def place_of(message: Message) -> list[int]:
     """`Message.place` in numbers."""
     began_at, is_reply, happened_at, order, pk = message.place
@@ -205,10 +228,14 @@ ROWS: Final[dict[str, Any]] = {
     "turn": Turn.objects.select_related("model"),
     "handoff": Handoff.objects.all(),
     "note": Note.objects.all(),
+    "conversation": Standing.objects.select_related("conversation").prefetch_related(
+        "conversation__tags", "conversation__ratings"
+    ),
 }
 EVENTS: Final[dict[str, Any]] = {
     "message": message_changed,
     "turn": turn_changed,
     "handoff": handoff_changed,
     "note": note_changed,
+    "conversation": conversation_changed,
 }

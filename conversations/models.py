@@ -193,6 +193,25 @@ class Conversation(models.Model):
         self.save(update_fields=["owner", "epoch"])
 
 
+class Standing(models.Model):
+    """The number of the last change of whether a conversation is resolved, of its tags or ratings, written
+    by triggers.  Apart from the conversation, whose row each callback writes."""
+
+    conversation = models.OneToOneField(
+        Conversation, models.CASCADE, primary_key=True, related_name="standing"
+    )
+    change = models.BigIntegerField()
+
+    class Meta:
+        indexes: ClassVar = [
+            # The changes that consoles have not seen.
+            models.Index(fields=["change"], name="standing_change"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.conversation_id)
+
+
 class Resolution(models.Model):
     """A user's matter that was settled: from its first message until nobody had to do anything."""
 

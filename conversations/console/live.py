@@ -150,7 +150,7 @@ def changed(conversation_id: int, after: int, cursor: int, events: list[Event]) 
 
 
 def others_changed(changes: list[Change]) -> Frame:
-    """Which conversations have changed, and in what: "message", "turn", "handoff"."""
+    """Which conversations have changed, and in what: "message", "turn", "handoff", "note", "conversation"."""
     kinds: defaultdict[int, set[str]] = defaultdict(set)
     for change in changes:
         kinds[change.conversation_id].add(change.kind)

@@ -107,7 +107,7 @@ def conversation(request: HttpRequest, public_id: str) -> HttpResponse:
         "peer": found.peer_id,
         "handoff": current_handoff(found),
         "instruction": found.instruction,
-        **closed_state(found),
+        **announcing.standing_of(found),
         "user": request.user.pk,
         "name": str(request.user),
         "may_operate": rights.may_operate(request.user),
@@ -201,7 +201,7 @@ def resolve(request: HttpRequest, public_id: str) -> HttpResponse:
     if holder := other_holder(found, request.user):
         return refused(_("%(name)s has this conversation.") % {"name": holder})
     closing.resolve(found, operator=request.user, asks_rating=sent(request).get("asks_rating") is True)
-    return JsonResponse({"handoff": None, **closed_state(found)})
+    return JsonResponse({"handoff": None, **announcing.standing_of(found)})
 
 
 @require_POST
@@ -209,7 +209,7 @@ def resolve(request: HttpRequest, public_id: str) -> HttpResponse:
 def tag(request: HttpRequest, public_id: str) -> HttpResponse:
     found = find(request, public_id)
     closing.tag(found, str(sent(request).get("tags", "")).replace("，", ",").split(",")[:MOST_TAGS])
-    return JsonResponse(closed_state(found))
+    return JsonResponse(announcing.standing_of(found))
 
 
 @require_POST
@@ -307,13 +307,6 @@ def other_holder(found: Conversation, user: User) -> str:
     return handoff.taken_by if handoff and is_others else ""
 
 
-def closed_state(found: Conversation) -> dict[str, Any]:
-    return {
-        "is_resolved": found.resolved_at is not None,
-        "tags": list(found.tags.values_list("name", flat=True)),
-    }
-
-
 def is_theirs(handoff: Handoff, user: User) -> bool:
     return handoff.operator_id == user.pk
 
@@ -370,6 +363,7 @@ def words() -> dict[str, Any]:
         "with_you": _("you answer"),
         "with": _("answered by"),
         "resolved": _("resolved"),
+        "rated": _("rated %(score)s of 5"),
         "told": _("the robot was told:"),
         "note": _("note"),
         "edited": _("edited"),

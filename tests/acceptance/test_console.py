@@ -247,6 +247,43 @@ def test_conversations_are_passed_on_instructed_and_resolved(
     expect(page.locator(".row").filter(has_text=user.id)).to_contain_text("refund")
 
 
+def test_what_one_operator_does_shows_at_the_others_at_once(desk: Desk, parley: Parley) -> None:
+    user = parley.user()
+    user.ask("Hello")
+    olive, peter = desk("supervisor"), desk()
+    name = peter.locator(".me summary").inner_text()
+    for page in (olive, peter):
+        open_conversation(page, user)
+        page.evaluate("globalThis.isSame = true")
+    row = peter.locator(".row").filter(has_text=user.id)
+    menu = olive.locator("#menu summary")
+
+    menu.click()
+    olive.get_by_label("Tags").fill("urgent")
+    olive.locator("#tag button").click()
+    expect(peter.locator("#tags .tag")).to_have_text(["urgent"])
+    expect(row.locator(".tag")).to_have_text(["urgent"])
+    menu.click()
+    olive.get_by_label("Give to").select_option(name)
+    olive.locator("#assign button").click()
+    expect(peter.locator("#owner")).to_have_text("you answer")
+    expect(row.locator("mark")).to_have_text(name)
+
+    olive.keyboard.press("e")
+    expect(peter.locator("#resolved")).to_be_visible()
+    expect(peter.locator("#owner")).to_have_text("the robot answers")
+    expect(row).to_have_count(0)
+    with parley.api("sessions") as app:
+        session = app.post("/sessions", json={"kind": "chat", "robot": "@RBT#ada", "user_id": user.id}).json()
+        app.post(f"/sessions/{session['id']}/rating", json={"score": 4})
+    expect(peter.locator("#rating")).to_have_text("rated 4 of 5")
+
+    user.ask("One more thing")
+    expect(peter.locator("#resolved")).to_be_hidden()
+    expect(row).to_have_count(1)
+    assert all(page.evaluate("globalThis.isSame") for page in (olive, peter))
+
+
 def test_supervisors_see_figures(desk: Desk) -> None:
     page = desk("supervisor")
 

@@ -8,12 +8,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
+from django.utils import timezone
 
 from bots.models import LanguageModel, Robot
-from conversations import announcing, ownership
+from conversations import announcing, closing, ownership, ratings
 from conversations.announcing import Reader
-from conversations.models import Conversation, Handoff, Message, Note, Turn
+from conversations.models import Conversation, Handoff, Message, Note, Standing, Turn
 from tests.support.factories import make_conversation, make_turn, say
 
 DOCS = Path(__file__).parents[2] / "docs" / "console.md"
@@ -71,6 +73,15 @@ HANDOFF = {
     "is_taken": bool,
 }
 
+CONVERSATION = {
+    "type": str,
+    "id": int,
+    "change": int,
+    "is_resolved": bool,
+    "tags": list,
+    "rating": int | None,
+}
+
 
 @pytest.fixture
 def conversation(robot: Robot) -> Conversation:
@@ -106,10 +117,19 @@ def test_events_keep_to_their_schema(conversation: Conversation, model: Language
     assert fits(announcing.handoff_changed(Handoff.objects.get()), HANDOFF)
     note = Note.objects.create(conversation=conversation, written_by="olive", text="careful")
     assert fits(announcing.note_changed(note), NOTE)
+    closing.tag(conversation, ["refund"])
+    assert fits(announcing.conversation_changed(Standing.objects.get()), CONVERSATION)
 
 
 @pytest.mark.parametrize(
-    "name, schema", [("message", MESSAGE), ("turn", TURN), ("handoff", HANDOFF), ("note", NOTE)]
+    "name, schema",
+    [
+        ("message", MESSAGE),
+        ("turn", TURN),
+        ("handoff", HANDOFF),
+        ("note", NOTE),
+        ("conversation", CONVERSATION),
+    ],
 )
 def test_events_are_documented(name: str, schema: dict[str, Any]) -> None:
     section = DOCS.read_text().partition(f"### `{name}`\n")[2].partition("\n###")[0]
@@ -127,6 +147,39 @@ def test_every_change_is_read_once(conversation: Conversation, reader: Reader) -
     ownership.take_over(conversation, by="desk")
 
     assert kinds(reader) == ["message", "handoff"]
+
+
+def test_how_a_conversation_stands_is_told(conversation: Conversation, robot: Robot) -> None:
+    olive = User.objects.create_user("olive")
+    reader = Reader(last=announcing.newest_change())
+
+    def told() -> Any:
+        changes = [change for change in reader.read(0.0) if change.kind == "conversation"]
+        [event] = announcing.events_of(changes)[conversation.pk]
+        return event["is_resolved"], event["tags"], event["rating"]
+
+    closing.resolve(conversation, operator=olive)
+    assert told() == (True, [], None)
+    closing.tag(conversation, ["vip", "refund"])
+    assert told() == (True, ["refund", "vip"], None)
+    closing.tag(conversation, ["vip"])
+    assert told() == (True, ["vip"], None)
+    ratings.record(conversation, score=1)
+    ratings.record(conversation, score=4)
+    assert told() == (True, ["vip"], 4)
+    Conversation.objects.filter(pk=conversation.pk).update(resolved_at=None)
+    assert told() == (False, ["vip"], 4)
+
+    Conversation.objects.filter(pk=conversation.pk).update(last_message_at=timezone.now())
+    assert reader.read(0.0) == []
+
+
+def test_a_tagged_conversation_can_be_deleted(conversation: Conversation) -> None:
+    closing.tag(conversation, ["vip"])
+
+    conversation.delete()
+
+    assert not Standing.objects.exists()
 
 
 def test_what_commits_late_is_not_missed(conversation: Conversation, reader: Reader) -> None:

@@ -18,6 +18,8 @@ export class Conversation {
     this.handoff = state.handoff;
     this.isResolved = state.is_resolved;
     this.tags = state.tags;
+    this.rating = state.rating;
+    this.standing = 0; // the number of its last change
     this.instruction = state.instruction; // what the robot was told when it was handed back last
     this.messages = new Messages(state);
     this.#connect();
@@ -46,7 +48,7 @@ export class Conversation {
       this.alerts.tell(document.getElementById("notify").dataset.message);
     }
     for (const event of events) if (event.type === "handoff") this.#takeHandoff(event);
-    if (this.isResolved && events.some((event) => event.sender === "user")) this.#reopen();
+    for (const event of events) if (event.type === "conversation") this.#takeStanding(event);
     if (after > this.cursor) return this.watch(); // something came before it that we were not told
     this.cursor = Math.max(this.cursor, cursor);
     if (events.some(({ type }) => type === "message" || type === "note")) this.#markRead(true);
@@ -70,6 +72,11 @@ export class Conversation {
     const panel = document.getElementById("panel");
     panel.hidden = !panel.hidden;
     document.getElementById("about").setAttribute("aria-expanded", !panel.hidden);
+    await this.#fillPanel();
+  }
+
+  async #fillPanel() {
+    const panel = document.getElementById("panel");
     if (!panel.hidden) panel.innerHTML = await (await fetch(`${this.url}user/`)).text();
   }
 
@@ -163,18 +170,24 @@ export class Conversation {
     });
   }
 
-  // Whatever the user writes opens it again.
-  #reopen() {
-    this.isResolved = false;
+  // Somebody has resolved or tagged it, or the user has rated or opened it again.
+  #takeStanding(event) {
+    if (event.change < this.standing) return;
+    this.standing = event.change;
+    [this.isResolved, this.tags, this.rating] = [event.is_resolved, event.tags, event.rating];
     this.#showClosing();
+    this.#fillPanel();
   }
 
   #showClosing() {
     document.getElementById("resolved").hidden = !this.isResolved;
     const tags = this.tags.map((name) => Object.assign(document.createElement("i"), { className: "tag", textContent: name }));
     document.getElementById("tags").replaceChildren(...tags);
+    const rating = document.getElementById("rating");
+    rating.hidden = this.rating === null;
+    rating.textContent = this.state.words.rated.replace("%(score)s", this.rating);
     const field = document.querySelector("#tag [name=tags]");
-    if (field) field.value = this.tags.join(", ");
+    if (field && field !== document.activeElement) field.value = this.tags.join(", ");
   }
 
   async #act(move, body = {}) {
@@ -182,7 +195,7 @@ export class Conversation {
     if (!answer) return;
     this.tell("");
     if ("handoff" in answer) this.handoff = answer.handoff;
-    if ("tags" in answer) [this.isResolved, this.tags] = [answer.is_resolved, answer.tags];
+    if ("tags" in answer) [this.isResolved, this.tags, this.rating] = [answer.is_resolved, answer.tags, answer.rating];
     this.#showOwner();
     this.#showClosing();
     if (this.isYours) this.text.focus();

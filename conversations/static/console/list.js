@@ -20,7 +20,7 @@ export class List {
   }
 
   changed(conversations) {
-    const isNews = Object.values(conversations).some((kinds) => kinds.includes("handoff"));
+    const isNews = Object.values(conversations).some((kinds) => kinds.includes("handoff") || kinds.includes("conversation"));
     this.#soon(isNews ? 0 : Math.max(0, this.pause - (Date.now() - this.#fetchedAt)));
   }
 
