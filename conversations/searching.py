@@ -17,11 +17,12 @@ from typing import Any, Final
 
 import regex
 from django.db import connection
-from django.db.models import F, Max
+from django.db.models import F, Max, QuerySet
+from django.db.models.expressions import RawSQL
 
 from bots import draining
 from bots.safety.folding import NOTHING, fold, is_spelled
-from conversations.models import Message, MessageWords
+from conversations.models import Conversation, Message, MessageWords
 
 LONGEST_WORD: Final = 64  # characters that are indexed
 # As many changes may have been under way while others were indexed.  A search looks back less far: what it
@@ -41,29 +42,24 @@ SELECT message.id, new.change, array_to_tsvector(string_to_array(new.words, ' ')
 """
 
 
-OF_ROBOTS: Final = """
-SELECT hit.message_id FROM hit
- WHERE %(robots)s::bigint[] IS NULL OR EXISTS (
-    SELECT FROM conversations_message AS message
-      JOIN conversations_conversation AS conversation ON conversation.id = message.conversation_id
-     WHERE message.id = hit.message_id AND conversation.robot_id = ANY(%(robots)s))
- ORDER BY hit.message_id DESC LIMIT %(most)s
+FIRST_OF: Final = "SELECT hit.message_id FROM hit {where} ORDER BY hit.message_id DESC LIMIT %(most)s"
+IN_THESE: Final = """
+ WHERE EXISTS (SELECT FROM conversations_message AS message
+                WHERE message.id = hit.message_id AND EXISTS ({chosen}))
 """
-WALK_BACK: Final = f"""
+WALK_BACK: Final = """
 WITH recent AS MATERIALIZED (
     SELECT message_id, words FROM conversations_messagewords
      WHERE %(before)s::bigint IS NULL OR message_id < %(before)s
      ORDER BY message_id DESC LIMIT %(walk)s
 ), hit AS (SELECT message_id FROM recent WHERE words @@ %(query)s::tsquery)
-{OF_ROBOTS}
-"""  # noqa: S608 -- of constants only
-LOOK_UP: Final = f"""
+"""
+LOOK_UP: Final = """
 WITH hit AS MATERIALIZED (
     SELECT message_id FROM conversations_messagewords
      WHERE words @@ %(query)s::tsquery AND (%(before)s::bigint IS NULL OR message_id < %(before)s)
 )
-{OF_ROBOTS}
-"""  # noqa: S608 -- of constants only
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +99,11 @@ def query_of(text: str) -> str:
     return " & ".join(terms)
 
 
-def found(text: str, *, robots: list[int] | None = None, before: int | None = None, most: int) -> list[int]:
-    """Ids of messages that have all of it, the newest first.  None where there is nothing to look for.
+def found(
+    text: str, *, within: QuerySet[Conversation] | None = None, before: int | None = None, most: int
+) -> list[int]:
+    """Ids of messages that have all of it, the newest first, of any conversation or only of these.  None if
+    there is nothing to look for.
 
     PostgreSQL could choose between walking back from the newest message and looking words up, but it takes
     words for independent of one another, and beginnings of words for common.  So a walk comes first, for what
@@ -112,15 +111,24 @@ def found(text: str, *, robots: list[int] | None = None, before: int | None = No
     """
     wanted: dict[str, Any] = {
         "query": query_of(text),
-        "robots": robots,
         "before": before,
         "most": most,
         "walk": WALK,
     }
     if not wanted["query"]:
         return []
-    ids = _run(WALK_BACK, wanted)
-    return ids if len(ids) == most else _run(LOOK_UP, wanted)
+    where, values = _within(within) if within is not None else ("", {})
+    first = FIRST_OF.format(where=where)
+    ids = _run(WALK_BACK + first, wanted | values)
+    return ids if len(ids) == most else _run(LOOK_UP + first, wanted | values)
+
+
+def _within(conversations: QuerySet[Conversation]) -> tuple[str, dict[str, Any]]:
+    """A condition on a hit, with its values by names."""
+    chosen = conversations.filter(pk=RawSQL("message.conversation_id", [])).order_by().values("pk")
+    sql, values = chosen.query.sql_with_params()
+    named = {f"chosen{place}": value for place, value in enumerate(values)}
+    return IN_THESE.format(chosen=sql % tuple(f"%({name})s" for name in named)), named
 
 
 def _run(way: str, wanted: dict[str, Any]) -> list[int]:

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.db.models import QuerySet
 from django.http import QueryDict
 
 from conversations import searching
-from conversations.console import masking
+from conversations.console import lists, masking
 from conversations.console.lists import Asked
 from conversations.console.rights import Scope, Visitor
-from conversations.models import Message
+from conversations.models import Conversation, Message
 from conversations.searching import Piece
 
 PAGE: Final = 20
@@ -31,11 +32,12 @@ class Hits:
 
 
 def hits(user: Visitor, scope: Scope, wanted: Asked, before: int | None = None) -> Hits:
-    """The messages that have all that was asked for; with `before` those older than the one of that id."""
+    """The messages that have all that was asked for, of conversations that the list would show; with `before`
+    those older than the one of that id."""
     cover = masking.cover_for(user)
     searching.bring_up_to_date()
-    robots = robots_of(scope, wanted)
-    ids = searching.found(wanted.query, robots=robots, before=before, most=PAGE + 1)
+    within = where_to_look(user, scope, wanted)
+    ids = searching.found(wanted.query, within=within, before=before, most=PAGE + 1)
     rows = Message.objects.select_related("conversation__robot__account").in_bulk(ids[:PAGE])
     shown = [rows[pk] for pk in ids[:PAGE] if pk in rows]
     return Hits(
@@ -44,11 +46,10 @@ def hits(user: Visitor, scope: Scope, wanted: Asked, before: int | None = None) 
     )
 
 
-def robots_of(scope: Scope, wanted: Asked) -> list[int] | None:
-    """Whose messages may be found; None: all robots'."""
-    if wanted.robot is None:
-        return None if scope.robots is None else sorted(scope.robots)
-    return [wanted.robot] if scope.robots is None or wanted.robot in scope.robots else []
+def where_to_look(user: Visitor, scope: Scope, wanted: Asked) -> QuerySet[Conversation] | None:
+    """The conversations whose messages may be found; None: all there are."""
+    conversations = lists.narrowed(user, scope, wanted)
+    return conversations if conversations.query.where else None
 
 
 def excerpt_of(message: Message, query: str, cover: Callable[[str], str]) -> list[Piece]:

@@ -161,8 +161,9 @@ def counts(user: User, scope: Scope) -> dict[str, int]:
     return found | {"needy": others.count(), "mentioned": mentioned}
 
 
-def chosen(user: User, scope: Scope, wanted: Asked) -> QuerySet[Conversation]:
-    conversations = scope.conversations().select_related("robot__account")
+def narrowed(user: Any, scope: Scope, wanted: Asked) -> QuerySet[Conversation]:
+    """What the list's view and filters leave, whatever is looked for in it."""
+    conversations = scope.conversations()
     if not (wanted.query and wanted.view.name == "all"):  # a search finds what is closed, too
         conversations = wanted.view.choose(conversations, user)
     if wanted.robot is not None:
@@ -171,6 +172,11 @@ def chosen(user: User, scope: Scope, wanted: Asked) -> QuerySet[Conversation]:
         conversations = conversations.filter(robot__account=wanted.account)
     if wanted.tag is not None:
         conversations = conversations.filter(tags=wanted.tag)
+    return conversations
+
+
+def chosen(user: User, scope: Scope, wanted: Asked) -> QuerySet[Conversation]:
+    conversations = narrowed(user, scope, wanted).select_related("robot__account")
     if wanted.query:
         of_message = Message.objects.filter(public_id=wanted.query).values("conversation")
         conversations = conversations.filter(

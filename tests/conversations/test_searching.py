@@ -100,7 +100,8 @@ def test_pages_follow_without_gap_however_found(
     second = searching.found("same", most=9, before=first[-1])
 
     assert first + second == said[::-1]
-    assert searching.found("same", most=9, robots=[other.robot_id]) == [said[6], said[3], said[0]]
+    within = Conversation.objects.filter(robot=other.robot_id)
+    assert searching.found("same", most=9, within=within) == [said[6], said[3], said[0]]
 
 
 def test_to_be_up_to_date_takes_two_queries(

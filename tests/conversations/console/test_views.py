@@ -7,12 +7,13 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, Group, User
 from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
 
 from bots.models import Robot
 from conversations import handoffs, searching
 from conversations.console import finding, lists
 from conversations.console.rights import Scope, create_groups
-from conversations.models import Conversation, Handoff, Message, Seat
+from conversations.models import Conversation, Handoff, Message, Seat, Tag
 from tests.support.factories import make_conversation, make_robot, say
 
 EVERYTHING = Scope(None)
@@ -271,8 +272,34 @@ def test_search_takes_the_same_queries_for_any_number_of_hits(
         say(make_conversation(robot, f"user{number}"), "refund")
     searching.catch_up()
 
-    with django_assert_num_queries(5):  # two of them to be up to date, two to search
-        assert len(finding.hits(AnonymousUser(), EVERYTHING, lists.asked({"q": "refund"})).hits) == 10
+    for filters in ({}, {"account": str(robot.account_id), "robot": str(robot.pk)}):
+        asked = lists.asked({"q": "refund", **filters})
+        with django_assert_num_queries(5):  # two of them to be up to date, two to search
+            assert len(finding.hits(AnonymousUser(), EVERYTHING, asked).hits) == 10
+
+
+def test_search_keeps_to_the_lists_filters(conversation: Conversation, robot: Robot) -> None:
+    olive, closed, tagged = desk("olive"), make_conversation(robot, "bob"), make_conversation(robot, "carol")
+    post(olive, closed, "resolve")
+    post(olive, tagged, "tags", tags="vip")
+    post(olive, conversation, "take-over")
+    texts = {each: f"refund for {each.peer_id}" for each in (conversation, closed, tagged)}
+    for each, text in texts.items():
+        say(each, text)
+    Conversation.objects.filter(pk=closed.pk).update(resolved_at=timezone.now())
+    tag = Tag.objects.get().pk
+
+    def found(query: str) -> set[str]:
+        hits = olive.get(f"/console/found/?q=refund&{query}").context["found"].hits
+        return {hit.message.text for hit in hits}
+
+    assert found("view=all") == set(texts.values())
+    assert found("view=closed") == {texts[closed]}
+    assert found("view=mine") == {texts[conversation]}
+    assert found(f"tag={tag}") == {texts[tagged]}
+    assert found(f"tag={tag}&view=closed") == found("view=waiting") == set()
+    assert found(f"account={robot.account_id}") == set(texts.values())
+    assert found(f"account={robot.account_id + 1}") == set()
 
 
 def test_search_keeps_to_the_robot_and_to_what_one_may_see(conversation: Conversation, robot: Robot) -> None:
