@@ -96,6 +96,7 @@ class Installation:
     def __post_init__(self) -> None:
         self.marks = self.folder / "marks"
         self.marks.mkdir(parents=True)
+        self._onlooker: psycopg.Connection[Any] | None = None
 
     def start(self, *arguments: str, **environment: str) -> Process:
         log = self.folder / f"{len(self.processes)}.log"
@@ -133,8 +134,10 @@ class Installation:
         return psycopg.connect(self.database_url, autocommit=True)
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        with self.connect() as database:
-            return database.execute(sql, values).fetchall()
+        """Over one connection: tests look again and again, and each connection costs a process."""
+        if self._onlooker is None or self._onlooker.broken:
+            self._onlooker = self.connect()
+        return self._onlooker.execute(sql, values).fetchall()
 
     def defer(self, task: str, name: str, *, times: int = 1, **options: Any) -> None:
         """Queue jobs of a task of `tests.support.jobs`."""
@@ -159,6 +162,9 @@ class Installation:
 
     def end(self) -> None:
         """Kill what is still there: the children too, which end with their parents otherwise."""
+        if self._onlooker is not None:
+            self._onlooker.close()
+            self._onlooker = None
         for process in self.processes:
             if process.popen.poll() is None:
                 children = psutil.Process(process.popen.pid).children(recursive=True)
