@@ -2,7 +2,8 @@ FROM python:3.12-slim
 
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 VAR_DIR=/var/lib/parley LOG_FORMAT=json
 
-RUN useradd --system --uid 10001 --home-dir /var/lib/parley --create-home --shell /usr/sbin/nologin parley
+RUN useradd --system --uid 10001 --home-dir /var/lib/parley --create-home --shell /usr/sbin/nologin parley \
+    && install --directory --owner=parley --mode=0700 /var/lib/parley/attachments
 
 WORKDIR /opt/parley
 COPY requirements.txt .

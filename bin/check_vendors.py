@@ -114,6 +114,9 @@ CAPABILITIES: Final[dict[str, Callable[[Vendor], str]]] = {
     "least time between two frames of a message": lambda vendor: seconds(vendor.edit_interval_s),
     "a growing message ends by itself after a silence of": lambda vendor: seconds(vendor.longest_gap_s),
     "a message can be taken back": lambda vendor: yes_or_no(vendor.can_recall),
+    "operators send besides texts": lambda vendor: (
+        ", ".join(f"{content.kind}s" for content in vendor.attachments) or "–"
+    ),
     "what an operator has sent can be edited": lambda vendor: yes_or_no(vendor.can_rewrite),
     "a send that is repeated under its key is harmless for": lambda vendor: seconds(vendor.repeat_window_s),
     "a send whose answer was lost is found in the history": has("find_sent"),

@@ -34,6 +34,8 @@ class Image:
     url: str
     width: int | None = None  # pixels
     height: int | None = None
+    name: str = ""
+    size: int | None = None  # bytes
     text: str = ""
 
 
@@ -63,7 +65,8 @@ class Custom:
     text: str = ""  # the vendor's description, where there is one
 
 
-type Content = Text | Image | Voice | File | Custom
+type Attachment = Image | File
+type Content = Text | Attachment | Voice | Custom
 IN_CALL = "call"  # the kind of what is said in a voice call
 CONTENT_KINDS = (*(content.kind for content in (Text, Image, Voice, File, Custom)), IN_CALL)
 
@@ -142,6 +145,7 @@ class OutgoingMessage:
     frame: int = 0  # 0 for the first frame, rising
     is_repeat: bool = False  # this very frame was sent before, and may have been taken
     mentions: tuple[str, ...] = ()  # in a group: the members whom it answers
+    attachment: Attachment | None = None  # what a plain message is made of instead of `text`
     extra: JSONDict = field(default_factory=dict)  # goes to the vendor as it is
 
 

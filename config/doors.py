@@ -46,6 +46,7 @@ DOORS: Final = (
     Door(path="/admin/login/", at_once=40, max_bytes=64 * KB, per_minute=120),
     Door(path="/console/login/", at_once=40, max_bytes=64 * KB, per_minute=120),
     Door(path="/account/", at_once=40, max_bytes=64 * KB, per_minute=120),
+    Door(path="/files/", at_once=20),  # slow readers leave half of the threads to others
     Door(path="/", at_once=400, max_bytes=20 * MB),  # word lists, pictures
 )
 FRAMES_PER_S: Final = 20.0  # of one socket, in the long run

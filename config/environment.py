@@ -41,8 +41,11 @@ class Environment:
             raise WrongValue(name, f"{word!r} is neither true nor false")
         return word in TRUE_WORDS
 
-    def count(self, name: str, *, default: int) -> int:
-        return self._number(name, default, int, "a whole number of 1 or more", lowest=1)
+    def count(self, name: str, *, default: int, highest: int | None = None) -> int:
+        number = self._number(name, default, int, "a whole number of 1 or more", lowest=1)
+        if highest is not None and number > highest:
+            raise WrongValue(name, f"{number} is more than {highest}")
+        return number
 
     def days(self, name: str, *, default: int) -> int:
         """How long something is kept; 0: for ever."""

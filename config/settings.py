@@ -15,6 +15,8 @@ from config import database, environment, logs, secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
+ATTACHMENTS = "jpg,jpeg,png,gif,webp,pdf,txt,csv,doc,docx,xls,xlsx,ppt,pptx,zip,mp3,mp4"
+
 env = environment.read(BASE_DIR / ".env")
 VAR_DIR = (BASE_DIR / env.text("VAR_DIR", default="var")).resolve()
 
@@ -34,6 +36,9 @@ RECONCILE_DAYS = env.count("RECONCILE_DAYS", default=7)  # how far back missed m
 KEEP_CALLBACKS_DAYS = env.days("KEEP_CALLBACKS_DAYS", default=30)
 KEEP_DELIVERIES_DAYS = env.days("KEEP_DELIVERIES_DAYS", default=7)
 KEEP_MESSAGES_DAYS = env.days("KEEP_MESSAGES_DAYS", default=0)
+# What operators send besides words: by the endings of names, and no more than pages take (`config.doors`).
+ATTACHMENT_TYPES = env.names("ATTACHMENT_TYPES", default=ATTACHMENTS)
+ATTACHMENT_MAX_MB = env.count("ATTACHMENT_MAX_MB", default=10, highest=19)
 TRACES_URL = env.address("TRACES_URL")  # of an OpenTelemetry collector; "": nothing is traced
 TRACES_SHARE = env.share("TRACES_SHARE", default=1.0)
 METRICS_TOKEN = env.text("METRICS_TOKEN", default="")  # whose bearer may read /metrics
@@ -53,6 +58,20 @@ DATABASES = {
         var_dir=VAR_DIR,
         pool_size=env.count("DATABASE_POOL_SIZE", default=20),
     )
+}
+
+# Operators' files need a storage that all machines share; another than a folder can stand here.
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "attachments": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": BASE_DIR / env.text("ATTACHMENTS_DIR", default=str(VAR_DIR / "attachments")),
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
 }
 
 INSTALLED_APPS = [

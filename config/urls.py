@@ -10,6 +10,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 import logins.views
 from agents import views as voice
 from config import probes, scraping
+from conversations import files
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
@@ -18,6 +19,7 @@ urlpatterns = [
     path("console/", include("conversations.console.urls")),
     path("account/second-factor/", logins.views.second_factor, name="second-factor"),
     re_path(r"^callbacks/(?P<account>[-\w]+)/agent/?$", voice.callback, name="agent-callback"),
+    path("files/<str:token>", files.serve, name="file"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include("conversations.api.urls")),
     path("api/", include("agents.api.urls")),

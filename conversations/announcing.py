@@ -129,6 +129,7 @@ def message_changed(message: Message) -> Event:
         "kind": message.kind,
         "text": message.text,
         "link": transcript.link_of(message),
+        "name": transcript.name_of(message),
         "state": message.state,
         "error": message.error,
         "is_edited": transcript.is_edited(message),

@@ -19,9 +19,10 @@ from rest_framework_api_key.models import AbstractAPIKey
 
 from bots import variables
 from bots.models import LanguageModel, PersonaVersion, Price, Robot, Tier, VendorAccount
+from conversations.attachments import Attachment
 from conversations.seats import Seat
 
-__all__ = ["Seat"]  # its module is its own; Django looks for models here
+__all__ = ["Attachment", "Seat"]  # their modules are their own; Django looks for models here
 
 
 def change_field() -> models.BigIntegerField[int, int]:

@@ -11,10 +11,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from bots.clients import vendor_for
+from bots.events import Attachment, Text
 from bots.keys import new_key
 from conversations import handoffs, ownership, telling
 from conversations.errors import ConversationError
 from conversations.models import Conversation, Handoff, Message, new_public_id
+from conversations.storing import extra_of
 
 
 class NotTakenOver(ConversationError):
@@ -46,6 +48,21 @@ def say(
     """
     if not vendor_for(conversation.robot.account).fits(text, is_stream=False):
         raise TooLong(_("The text is too long for one message at this vendor."))
+    return utter(conversation, Text(text=text), operator=operator, by=by, public_id=public_id)
+
+
+def utter(
+    conversation: Conversation,
+    content: Text | Attachment,
+    *,
+    operator: User | None = None,
+    by: str = "",
+    public_id: str = "",
+) -> Message:
+    """Say it for whoever has the conversation, as `say` does.
+
+    Raises NotTakenOver, TakenByAnother, TooLong.
+    """
     name = operator.get_username() if operator else by
     with transaction.atomic():
         ownership.lock(conversation)
@@ -57,15 +74,17 @@ def say(
         conversation.last_message_at = timezone.now()
         conversation.save(update_fields=["last_message_at"])
         public_id = public_id or new_public_id()
-        for carry in carriers:
-            if carried := carry(conversation, text, name, public_id):
+        for carry in carriers if isinstance(content, Text) else ():
+            if carried := carry(conversation, content.text, name, public_id):
                 return carried
         message = Message.objects.create(
             public_id=public_id,
             conversation=conversation,
             sender=Message.Sender.OPERATOR,
             sender_id=name[:64],
-            text=text,
+            kind=content.kind,
+            text=content.text,
+            extra=extra_of(content),
             state=Message.State.SENDING,
             key=new_key(),
             happened_at=conversation.last_message_at,

@@ -14,6 +14,8 @@ from django.db import models, transaction
 from django.db.models import Q
 
 from bots.models import VendorAccount
+from conversations import attachments
+from conversations.attachments import Attachment
 from conversations.models import (
     Callback,
     Conversation,
@@ -154,7 +156,9 @@ def erase_chat(chat: Conversation) -> int:
     with transaction.atomic():
         # No worker takes a turn meanwhile.
         Conversation.objects.select_for_update(of=("self",)).get(pk=chat.pk)
+        sent = list(Attachment.objects.filter(message__conversation=chat))
         count, _ = Message.objects.filter(conversation=chat).delete()
         Turn.objects.filter(conversation=chat).delete()
         chat.delete()
-        return count
+    attachments.remove(sent)  # what is left by who dies here is swept
+    return count

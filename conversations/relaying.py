@@ -11,7 +11,7 @@ from bots import pace
 from bots.clients import vendor_for
 from bots.database import release_connection
 from bots.errors import Unsupported, VendorError
-from bots.events import OutgoingMessage, Receipt
+from bots.events import Attachment, File, Image, OutgoingMessage, Receipt
 from bots.models import VendorAccount
 from bots.vendors.base import Vendor
 from conversations.delivering import address_of, pause
@@ -63,7 +63,17 @@ def outgoing_of(message: Message) -> OutgoingMessage:
         is_stream=message.is_stream,
         is_error=message.is_error,
         vendor_message_id=message.vendor_message_id,
+        attachment=attachment_of(message),
     )
+
+
+def attachment_of(message: Message) -> Attachment | None:
+    """The picture or file that it is; None for words."""
+    told = message.extra
+    url, name, size = told.get("url", ""), told.get("name", ""), told.get("size")
+    if message.kind == Message.Kind.IMAGE:
+        return Image(url=url, name=name, size=size, width=told.get("width"), height=told.get("height"))
+    return File(url=url, name=name, size=size) if message.kind == Message.Kind.FILE else None
 
 
 def receipt_of_earlier_send(vendor: Vendor, message: Message, outgoing: OutgoingMessage) -> Receipt | None:

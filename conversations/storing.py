@@ -199,7 +199,7 @@ def _event(account: VendorAccount, event: MessageReceived, state: Message.State)
         "sender_id": event.sender_id,
         "content_kind": event.content.kind,
         "text": event.content.text,
-        "extra": _extra(event.content),
+        "extra": extra_of(event.content),
         "vendor_message_id": event.vendor_message_id,
         "happened_at": event.happened_at,
         "rank": event.order,
@@ -222,7 +222,7 @@ def _echo(account: VendorAccount, event: MessageSent) -> dict[str, Any]:
     }
 
 
-def _extra(content: Content) -> dict[str, object]:
+def extra_of(content: Content) -> dict[str, object]:
     """What a content has besides its text."""
     return {
         name: value for name, value in asdict(content).items() if name != "text" and value not in (None, "")

@@ -14,7 +14,17 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from bots.retries import RetryByError
-from conversations import calls, reconciling, relaying, retention, searching, spoken, summaries, turns
+from conversations import (
+    attachments,
+    calls,
+    reconciling,
+    relaying,
+    retention,
+    searching,
+    spoken,
+    summaries,
+    turns,
+)
 from conversations.api import idempotency
 from conversations.models import Reconciliation, Turn
 from conversations.storing import ANSWER_TASK, LOCK_PREFIX
@@ -53,6 +63,7 @@ def forget_requests(timestamp: int) -> None:
 def forget_old(timestamp: int) -> None:
     """Delete what is kept for so long only."""
     retention.forget_old(timezone.now())
+    attachments.sweep(timezone.now())
 
 
 @app.periodic(cron="* * * * *")

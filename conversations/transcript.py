@@ -190,6 +190,12 @@ def link_of(message: Message) -> str:
     return url if isinstance(url, str) and is_link(url) else ""
 
 
+def name_of(message: Message) -> str:
+    """What a file is called."""
+    name = message.extra.get("name", "") if isinstance(message.extra, dict) else ""
+    return name if isinstance(name, str) else ""
+
+
 def is_edited(message: Message) -> bool:
     """Whether an operator has changed it since it was sent."""
     return isinstance(message.extra, dict) and bool(message.extra.get("is_edited"))

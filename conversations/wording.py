@@ -99,6 +99,12 @@ def speech_in(conversation: Conversation) -> Callable[[Message], str]:
 
 def words_of(message: Message) -> str:
     """The message in words."""
-    words = " ".join(part for part in (PLACEHOLDERS.get(message.kind, ""), message.text) if part)
-    is_by_operator = message.sender == Message.Sender.OPERATOR
-    return f"{BY_OPERATOR} {words}" if words and is_by_operator else words
+    if message.sender == Message.Sender.OPERATOR:
+        words = joined(PLACEHOLDERS.get(message.kind, ""), message.extra.get("name", ""), message.text)
+        return joined(BY_OPERATOR, words) if words else ""
+    # The name of a user's file is the user's words, which nothing has screened.
+    return joined(PLACEHOLDERS.get(message.kind, ""), message.text)
+
+
+def joined(*parts: str) -> str:
+    return " ".join(filter(None, parts))

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_noop
 
 from bots.destinations import Adapter
 from bots.errors import CallbackMalformed, Unsupported
-from bots.events import Address, Event, JSONDict, OutgoingMessage, Receipt, RobotProfile, Said
+from bots.events import Address, Attachment, Event, JSONDict, OutgoingMessage, Receipt, RobotProfile, Said
 from bots.text import clean_json
 from bots.vendors.breaks import EditingBreaks
 from bots.vendors.config import VendorConfig
@@ -97,6 +97,9 @@ class Vendor:
     Config: ClassVar[type[VendorConfig]]
     can_edit: ClassVar[bool] = False  # a sent message can be replaced, so answers can grow
     can_recall: ClassVar[bool] = False
+    attachments: ClassVar[
+        tuple[type[Attachment], ...]
+    ] = ()  # what it takes from us, by address, besides texts
     can_rewrite: bool = False  # a plain message that was sent can be replaced, by class or by account
     # `order` counts what both sides say one to one, so that a number that is left out tells of a missed one.
     numbers_messages: ClassVar[bool] = False

@@ -14,12 +14,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from bots.errors import VendorError
-from conversations import amending, announcing, canned, suggesting, transcript
+from conversations import amending, announcing, attaching, canned, suggesting, transcript
 from conversations.console import notes, panel, rights
-from conversations.console.views import find, for_those_who, refused, sent
+from conversations.console.views import drawn_id, find, for_those_who, refused, sent
 from conversations.errors import ConversationError, NoModelAnswered, OverLimit
 from conversations.models import Message
 from conversations.screening import Withheld
+from conversations.uploads import Unacceptable
 
 
 @require_GET
@@ -60,6 +61,25 @@ def suggest(request: HttpRequest, public_id: str) -> HttpResponse:
         return refused(_("The budget is used up."))
     except NoModelAnswered:
         return refused(_("No model has answered."), status=502)
+
+
+@require_POST
+@for_those_who(rights.may_operate)
+def send_file(request: HttpRequest, public_id: str) -> HttpResponse:
+    found = find(request, public_id)
+    uploaded = request.FILES.get("file")
+    if uploaded is None:
+        return refused(_("There is nothing to send."), status=400)
+    assert isinstance(request.user, User)
+    try:
+        message = attaching.send(
+            found, uploaded, operator=request.user, public_id=drawn_id(request.POST.dict())
+        )
+    except Unacceptable as error:
+        return refused(str(error), status=400)
+    except ConversationError as error:
+        return refused(str(error))
+    return JsonResponse({"message": announcing.message_changed(message)})
 
 
 @require_POST

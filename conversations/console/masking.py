@@ -20,7 +20,8 @@ GROWING: Final = (Message.State.STREAMING, Message.State.SENDING)
 def masked(event: Event) -> Event:
     if "text" not in event:
         return event
-    return event | {"text": covered(event["text"], is_growing=event.get("state") in GROWING)}
+    shown = {"text": covered(event["text"], is_growing=event.get("state") in GROWING)}
+    return event | shown | ({"name": covered(event["name"])} if "name" in event else {})
 
 
 def covered(text: str, *, is_growing: bool = False) -> str:

@@ -24,6 +24,7 @@ urlpatterns = [
     path("<str:public_id>/resolve/", views.resolve, name="resolve"),
     path("<str:public_id>/tags/", views.tag, name="tags"),
     path("<str:public_id>/say/", views.say, name="say"),
+    path("<str:public_id>/file/", answering.send_file, name="file"),
     path("<str:public_id>/user/", answering.about_user, name="user"),
     path("<str:public_id>/turns/<int:turn_id>/", answering.about_turn, name="turn"),
     path("<str:public_id>/canned/", answering.canned_replies, name="canned"),

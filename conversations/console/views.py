@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from bots.clients import vendor_for
 from bots.models import VendorAccount
-from conversations import announcing, closing, handoffs, operating, ownership, seats
+from conversations import announcing, attaching, closing, handoffs, operating, ownership, seats
 from conversations.console import finding, lists, masking, notes, rights
 from conversations.models import Conversation, Handoff, Message, Note, Seat, Tag, Turn
 from conversations.seats import IsAway, NoRoom
@@ -114,6 +114,7 @@ def conversation(request: HttpRequest, public_id: str) -> HttpResponse:
         "may_supervise": rights.may_supervise(request.user),
         "can_recall": vendor_for(found.robot.account).can_recall,
         "can_rewrite": vendor_for(found.robot.account).can_rewrite,
+        "attach": attaching.state_of(found),
         "words": words(),
     }
     context = {**inbox(request), "open": found, "state": state, "operators": rights.operators()}

@@ -100,6 +100,8 @@ class Calls:
             raise Refused(400, "illegal_argument", "from, to or body is illegal")
         if len(receivers) > 1:
             raise Refused(400, "illegal_argument", "the sandbox takes one receiver")
+        if body.get("type") == "img" and not content.get("url"):
+            raise Refused(400, "illegal_argument", "an image has a url")
         ext = _ext(body)
         if _size(content) + _size(ext) > MAX_BODY_BYTES:
             raise Refused(400, "message_send_error", "message is too large", 14007)

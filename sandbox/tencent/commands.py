@@ -394,6 +394,23 @@ def _check_element(element: JSONDict) -> None:
         raise Refused(90002, "TIMTextElem without a Text")
     if kind == "TIMCustomElem" and not all(isinstance(value, str) for value in content.values()):
         raise Refused(90002, "the fields of TIMCustomElem are strings")
+    if kind == "TIMImageElem":
+        _check_image(content)
+    if kind == "TIMFileElem" and not _is_typed(content, Url=str, UUID=str, FileSize=int, FileName=str):
+        raise Refused(90002, "TIMFileElem without one of its fields")
+
+
+def _check_image(content: JSONDict) -> None:
+    sizes = content.get("ImageInfoArray")
+    if not _is_typed(content, UUID=str, ImageFormat=int) or not isinstance(sizes, list) or not sizes:
+        raise Refused(90002, "TIMImageElem without one of its fields")
+    fields = {"Type": int, "Size": int, "Width": int, "Height": int, "URL": str}
+    if not all(isinstance(size, dict) and _is_typed(size, **fields) for size in sizes):
+        raise Refused(90002, "ImageInfoArray has a size without one of its fields")
+
+
+def _is_typed(content: JSONDict, **fields: type) -> bool:
+    return all(isinstance(content.get(name), kind) for name, kind in fields.items())
 
 
 def check_options(body: JSONDict) -> None:

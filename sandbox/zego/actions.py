@@ -338,6 +338,8 @@ def _message_body(app: App, kind: Any, given: Any) -> JSONDict:
     text, extension = given.get("Message"), given.get("ExtendedData", "")
     if not isinstance(text, str) or not text or not isinstance(extension, str):
         raise Refused(660000002, "Message is a text that is not empty, ExtendedData a text")
+    if kind in (messages.IMAGE, messages.FILE) and not messages.is_media(kind, text):
+        raise Refused(660000002, "Message is not the JSON of a picture or a file")
     if len(text.encode()) > app.settings.max_text_bytes or len(extension.encode()) > MAX_EXTENSION_BYTES:
         raise Refused(660400001, "the message is too big")
     return {"MessageType": kind, "Message": text, "ExtendedData": extension}

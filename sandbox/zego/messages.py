@@ -29,8 +29,28 @@ def render(body: JSONDict) -> Rendered:
         return Rendered(kind="text", text=content, is_finished=bool(extension.get("is_finished", True)))
     if kind in KINDS:
         media = json.loads(content)
-        return Rendered(kind=KINDS[kind], url=media["download_url"], name=media["file_name"])
+        return Rendered(
+            kind=KINDS[kind], url=address_in(media), name=media.get("file_name", media.get("FileName"))
+        )
     return Rendered(kind="custom", text=content)
+
+
+def address_in(media: JSONDict) -> str:
+    """In the words of clients, or in those of `SendPeerMessage`."""
+    sent = media.get("Origin", media)
+    return str(media.get("download_url") or sent["Url"])
+
+
+def is_media(kind: int, content: str) -> bool:
+    """Whether it is what `SendPeerMessage` asks of a picture or a file."""
+    try:
+        media = json.loads(content)
+        url, name = address_in(media), media["FileName"]
+        has_size = isinstance(media["Size"], int) and isinstance(media["Uid"], str)
+        has_measures = kind != IMAGE or {"Url", "Width", "Height"} <= media["Origin"].keys()
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False
+    return has_size and has_measures and len(url.encode()) <= 500 and len(name.encode()) <= 150
 
 
 def extension_in(body: JSONDict) -> JSONDict | None:

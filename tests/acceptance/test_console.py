@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urlencode
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect
 
 from sandbox.driver import Sandbox
+from tests.conversations.test_uploads import picture
 from tests.support.parley import Parley, User, asked, words
 
 pytestmark = pytest.mark.browser
@@ -22,6 +26,7 @@ LONG: Final = words(300)
 CANNED: Final = """
 INSERT INTO conversations_cannedreply (shortcut, text) VALUES ('monday', 'It comes on Monday.')
 """
+PICTURE: Final = picture(width=40, height=30)
 LIVE_MS: Final = 10_000
 
 type Desk = Callable[..., Page]
@@ -441,6 +446,69 @@ def test_who_looks_and_types_is_seen_and_the_user_too(desk: Desk, parley: Parley
     turn = peter.locator(".turn").last
     turn.locator("summary").click()
     expect(turn.locator(".more-of-turn")).to_contain_text("rule 1")
+
+
+def drop(page: Page, target: str, event: str, name: str, content: bytes) -> None:
+    """As if the operator dropped or pasted a file there."""
+    page.locator(target).evaluate(
+        """(place, [type, name, words]) => {
+            const data = new DataTransfer();
+            data.items.add(new File([Uint8Array.from(atob(words), (c) => c.charCodeAt(0))], name));
+            const init = { bubbles: true, cancelable: true };
+            place.dispatchEvent(type === "paste"
+                ? new ClipboardEvent(type, { ...init, clipboardData: data })
+                : new DragEvent(type, { ...init, dataTransfer: data }));
+        }""",
+        [event, name, base64.b64encode(content).decode()],
+    )
+
+
+def test_pictures_and_files_reach_the_user(
+    desk: Desk, browser: Browser, parley: Parley, sandbox: Sandbox
+) -> None:
+    user = User(parley, "chen", "@RBT#ada")  # whom the chat page knows
+    user.ask("Hello")
+    page = desk()
+    open_conversation(page, user)
+    page.keyboard.press("t")
+    expect(page.locator("#owner")).to_have_text("you answer")
+    sent = page.locator(".message.operator[data-state=delivered]")
+
+    page.locator("#file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": PICTURE})
+    expect(sent.locator("img.picture")).to_have_js_property("naturalWidth", 40)
+    drop(page, "#text", "paste", "b.png", PICTURE)
+    expect(sent).to_have_count(2)
+    drop(page, "#scroll", "drop", "Bill.pdf", b"%PDF-1.7")
+    expect(sent.get_by_role("link", name="Bill.pdf")).to_be_visible()
+    drop(page, "#scroll", "drop", "page.html", b"<script>alert(1)</script>")
+    expect(page.get_by_role("alert")).to_contain_text("Files of this type are not sent")
+
+    refusal = {"error_codes": {"openim/sendmsg": 80004}, "error_times": 1}
+    sandbox.faults(api=refusal)
+    drop(page, "#scroll", "drop", "c.png", PICTURE)
+    failed = page.locator(".message.operator[data-state=failed]")
+    expect(failed.locator(".problem")).to_contain_text("80004")
+    failed.get_by_role("button", name="Send again").click()
+    expect(sent).to_have_count(4)
+
+    shown = user.wait_until(lambda replies: len(replies) == 5)[1:]
+    assert [each.kind for each in shown] == ["image", "image", "file", "image"]
+    assert httpx.get(shown[0].url, trust_env=False).content == PICTURE
+    assert httpx.get(shown[2].url, trust_env=False).headers["content-disposition"].startswith("attachment")
+    chat = browser.new_context().new_page()
+    chat.goto(f"{sandbox.url}/?{urlencode({'app': parley.app.id, 'user': user.id, 'robot': user.robot})}")
+    expect(chat.get_by_role("img", name="Picture").first).to_have_js_property("naturalWidth", 40)
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/console-files.png")
+        chat.screenshot(path=f"{folder}/chat-files.png")
+    chat.context.close()
+
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Hand back").first.click()
+    user.ask("Did I get the bill?")
+    [request] = asked(sandbox, "Did I get the bill?")
+    told = "\n".join(line["content"] for line in request["body"]["messages"])
+    assert "[written by a human colleague] [file] Bill.pdf" in told
 
 
 def serious(page: Page) -> list[str]:

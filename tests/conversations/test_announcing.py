@@ -33,6 +33,7 @@ MESSAGE = {
     "kind": str,
     "text": str,
     "link": str,
+    "name": str,
     "state": str,
     "error": str,
     "is_edited": bool,

@@ -14,7 +14,9 @@ from bots.errors import CallbackMalformed, CallbackRejected, MessageGone
 from bots.events import (
     Address,
     Event,
+    File,
     Ignored,
+    Image,
     Interrupted,
     MessageReceived,
     MessageSent,
@@ -62,6 +64,7 @@ class StandIn(Vendor):
     Config = StandInConfig
     can_edit = True
     can_recall = True
+    attachments = (Image, File)
     can_rewrite = True
     edit_interval_s = 0.0
     repeat_window_s = 60.0

@@ -10,7 +10,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from bots.events import Address, ConversationKind, JSONDict, OutgoingMessage
+from bots.errors import Unsupported
+from bots.events import Address, ConversationKind, Image, JSONDict, OutgoingMessage
 from bots.keys import key_given_back
 from bots.text import clean_text
 
@@ -33,11 +34,21 @@ def plain_request(message: OutgoingMessage) -> JSONDict:
     return {
         "from": message.robot_id,
         "to": [message.conversation.id],
-        "type": "txt",
-        "body": {"msg": clean_text(message.text)},
+        **content_of(message),
         **message.extra,
         "ext": ext_of(message),
     }
+
+
+def content_of(message: OutgoingMessage) -> JSONDict:
+    """Its type and body.  That a picture may lie anywhere is guessed: pages show addresses of uploads."""
+    attachment = message.attachment
+    if attachment is None:
+        return {"type": "txt", "body": {"msg": clean_text(message.text)}}
+    if not isinstance(attachment, Image):
+        raise Unsupported("how a server sends files is not documented", party="easemob")
+    size = {"width": attachment.width or 0, "height": attachment.height or 0}
+    return {"type": "img", "body": {"url": attachment.url, "filename": attachment.name, "size": size}}
 
 
 def first_chunk(message: OutgoingMessage) -> JSONDict:

@@ -25,7 +25,7 @@ from bots.errors import (
     VendorRefused,
     VendorUnreachable,
 )
-from bots.events import Address, Event, JSONDict, OutgoingMessage, Receipt, RobotProfile, Said
+from bots.events import Address, Event, Image, JSONDict, OutgoingMessage, Receipt, RobotProfile, Said
 from bots.keys import milliseconds_of
 from bots.text import clean_text
 from bots.vendors.base import (
@@ -70,6 +70,7 @@ class Easemob(Vendor):
     can_edit = True  # an answer grows as a stream message
     starts_empty = False  # whether a chunk may be without words is not documented
     can_recall = True
+    attachments = (Image,)  # how a server sends other files is not documented
     edit_interval_s = 0.5  # 100 chunks a second are for all the app's conversations together
     repeat_window_s = 0.0  # nothing makes a repeat harmless: look the message up first
     calls_per_s = 50.0  # a stream's first chunk and the others share 100 calls …

@@ -8,9 +8,10 @@ chatbot protocol of UIKit 8.6 (269/122035, 269/122036): a custom element whose t
 from __future__ import annotations
 
 import json
+from pathlib import PurePath
 from typing import Final
 
-from bots.events import ConversationKind, JSONDict, OutgoingMessage
+from bots.events import Attachment, ConversationKind, File, Image, JSONDict, OutgoingMessage
 from bots.keys import RANDOM_BITS
 from bots.text import clean_text, shorten
 
@@ -27,6 +28,12 @@ LONGEST_SUMMARY: Final = 80  # characters in a list of conversations and in a pu
 PLACEHOLDER: Final = "…"  # for an answer without words yet: without a text there is no push at all
 RECEIVER_ONLY: Final = 2  # `SyncOtherMachine`: the message is kept in the receiver's history only
 PUSH: Final = 0  # `PushFlag`
+# Of pictures.  Which number means what is not on the page of elements: the formats are those of Tencent's
+# desktop SDK (comm.qq.com/en_doc_site, ImageElem), the sizes those of pictures that clients send.
+IMAGE_FORMATS: Final = {".jpg": 1, ".gif": 2, ".png": 3}
+OTHER_FORMAT: Final = 255
+IMAGE_SIZES: Final = (1, 2, 3)  # original, large, thumbnail
+BY_ADDRESS: Final = 2  # `Download_Flag`, as in files that clients send
 MOST_MENTIONS: Final = 30  # of a message (error 10053)
 
 # The commands, by where the message is.
@@ -47,7 +54,7 @@ def send_request(message: OutgoingMessage) -> JSONDict:
     return {
         **(group_envelope(message) if is_in_group(message) else peer_envelope(message)),
         "MsgBody": message_body(message),
-        "OfflinePushInfo": {"PushFlag": PUSH, "Desc": summary_of(message.text)},
+        "OfflinePushInfo": {"PushFlag": PUSH, "Desc": summary_of(message.text or name_of(message))},
         **message.extra,
     }
 
@@ -149,6 +156,8 @@ def numbers_of(message: OutgoingMessage) -> dict[str, int]:
 def message_body(message: OutgoingMessage) -> list[JSONDict]:
     """`MsgBody` of the message as it should stand."""
     text = clean_text(message.text)
+    if message.attachment:
+        return [element_of(message.attachment, uuid=str(message.key))]
     if not message.is_stream:
         return text_body(text)
     if message.is_error:
@@ -158,6 +167,36 @@ def message_body(message: OutgoingMessage) -> list[JSONDict]:
 
 def text_body(text: str) -> list[JSONDict]:
     return [{"MsgType": "TIMTextElem", "MsgContent": {"Text": text}}]
+
+
+def element_of(attachment: Attachment, *, uuid: str) -> JSONDict:
+    if isinstance(attachment, Image):
+        return {"MsgType": "TIMImageElem", "MsgContent": image_content(attachment, uuid)}
+    return {"MsgType": "TIMFileElem", "MsgContent": file_content(attachment, uuid)}
+
+
+def image_content(image: Image, uuid: str) -> JSONDict:
+    """Clients show one of three sizes; here all are the same picture."""
+    size = {"Size": image.size or 0, "Width": image.width or 0, "Height": image.height or 0, "URL": image.url}
+    return {
+        "UUID": uuid,
+        "ImageFormat": IMAGE_FORMATS.get(PurePath(image.name).suffix, OTHER_FORMAT),
+        "ImageInfoArray": [{"Type": kind, **size} for kind in IMAGE_SIZES],
+    }
+
+
+def file_content(file: File, uuid: str) -> JSONDict:
+    return {
+        "Url": file.url,
+        "UUID": uuid,
+        "FileSize": file.size or 0,
+        "FileName": file.name,
+        "Download_Flag": BY_ADDRESS,
+    }
+
+
+def name_of(message: OutgoingMessage) -> str:
+    return message.attachment.name if message.attachment else ""
 
 
 def stream_body(text: str, *, is_finished: bool) -> list[JSONDict]:

@@ -25,6 +25,8 @@ from bots.events import (
     Address,
     ConversationKind,
     Event,
+    File,
+    Image,
     JSONDict,
     OutgoingMessage,
     Receipt,
@@ -54,6 +56,7 @@ class Tencent(Vendor):
     Config = TencentConfig
     can_edit = True
     can_recall = True
+    attachments = (Image, File)
     can_rewrite = True
     # Undocumented; Tencent's bot plugin keeps a second.  Counted from answer to call: the way adds to it.
     edit_interval_s = 0.95

@@ -13,7 +13,17 @@ import requests
 import structlog
 
 from bots.errors import MessageGone, VendorRefused, VendorUnreachable
-from bots.events import Address, Event, JSONDict, OutgoingMessage, Receipt, RobotProfile, Said
+from bots.events import (
+    Address,
+    Event,
+    File,
+    Image,
+    JSONDict,
+    OutgoingMessage,
+    Receipt,
+    RobotProfile,
+    Said,
+)
 from bots.keys import milliseconds_of
 from bots.vendors.base import LOGIN_LIFETIME_S, Answer, IncomingCallback, Login, Vendor, at_once
 from bots.vendors.reading import Fields, read_each
@@ -37,6 +47,7 @@ class Zego(Vendor):
     Config = ZegoConfig
     can_edit = True
     can_recall = True
+    attachments = (Image, File)
     can_rewrite = True  # for 24 hours
     edit_interval_s = 1.0  # the app's 20 edits a second are for all its conversations together
     repeat_window_s = 0.0  # nothing makes a repeat harmless: look the message up first

@@ -1,5 +1,6 @@
 // One conversation: its messages as they change, and what the operator does.
 import { Answering, draw } from "./answering.js";
+import { Attaching } from "./attaching.js";
 import { Messages } from "./messages.js";
 import { post, Refused } from "./posting.js";
 
@@ -23,7 +24,10 @@ export class Conversation {
     this.instruction = state.instruction; // what the robot was told when it was handed back last
     this.messages = new Messages(state);
     this.#connect();
-    if (state.may_operate) this.answering = new Answering(this);
+    if (state.may_operate) {
+      this.answering = new Answering(this);
+      this.attaching = new Attaching(this, pane);
+    }
     this.messages.take(state.events);
     this.#showEarlier(state.earlier);
     this.#showOwner();
@@ -158,6 +162,7 @@ export class Conversation {
     this.menu.hidden = document.getElementById("resolve").hidden = !(mayGive || may_supervise || !this.handoff);
     this.messages.list.classList.toggle("yours", this.isYours);
     this.answering.show();
+    this.attaching.show();
   }
 
   // What the menu's forms say, with the move.
@@ -211,9 +216,14 @@ export class Conversation {
     if (!answer) return void (this.text.value ||= text);
     this.tell("");
     this.answering.done();
+    this.said(answer, { isNew: !way.startsWith("messages/") });
+  }
+
+  // Show what the server has just taken.
+  said(answer, { isNew = true } = {}) {
     if (this.state.until !== null) return void (location.search = "");
     this.messages.take([answer.message ?? answer.note]);
-    if (!way.startsWith("messages/")) this.messages.toEnd();
+    if (isNew) this.messages.toEnd();
   }
 
   // Under the same id until the server has it: what is sent again is not said twice.
@@ -225,9 +235,13 @@ export class Conversation {
   }
 
   // The answer; null when it was refused, which is then told.
-  async post(path, body = {}) {
+  post(path, body = {}) {
+    return this.trying(() => post(this.url + path, body));
+  }
+
+  async trying(act) {
     try {
-      return await post(this.url + path, body);
+      return await act();
     } catch (error) {
       this.tell(error instanceof Refused ? error.message : this.state.words.unreachable);
       return null;

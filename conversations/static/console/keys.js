@@ -19,6 +19,7 @@ export function listenForKeys({ list, conversation, seat }) {
     u: () => conversation?.toggleUser(),
     m: () => conversation?.answering?.toggleNote(),
     s: () => conversation?.answering?.suggest(),
+    f: () => conversation?.attaching?.choose(),
     "?": () => help.showModal(),
   };
   document.getElementById("show-keys").addEventListener("click", () => help.showModal());

@@ -102,7 +102,7 @@ export class Messages {
   }
 
   #drawContent(place, event) {
-    show(place, event.kind === "text" ? "" : this.state.words.kinds[event.kind]);
+    show(place, event.kind === "text" ? "" : event.name || this.state.words.kinds[event.kind]);
     if (!event.link) return;
     const link = Object.assign(document.createElement("a"), {
       href: event.link, target: "_blank", rel: "noopener noreferrer nofollow", textContent: place.textContent,

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import pytest
 
-from bots.errors import VendorBusy, VendorUnreachable
-from bots.events import Address, ConversationKind, OutgoingMessage, RobotProfile
+from bots.errors import Unsupported, VendorBusy, VendorUnreachable
+from bots.events import Address, Attachment, ConversationKind, File, Image, OutgoingMessage, RobotProfile
 from bots.keys import new_key
 from bots.text import split_at
 from bots.vendors import VENDORS, vendor_class
@@ -24,6 +24,10 @@ APPS: Final = {kind.vendor: kind for kind in App.__subclasses__()}
 ALICE: Final = "alice"
 BOB: Final = "bob"
 LONGER_THAN_ANY: Final = 100_000  # characters
+ATTACHMENTS: Final = (
+    Image(url="https://parley.example/files/a", width=3, height=2, name="红 1.png", size=70),
+    File(url="https://parley.example/files/b", name="a.pdf", size=9),
+)
 FAMILY: Final = "\N{ZERO WIDTH JOINER}".join("👩👩👧👦")  # that readers take for one character
 
 
@@ -125,6 +129,25 @@ def test_answer_that_grows(place: Place) -> None:
     (reply,) = place.replies()
     assert [frame.text for frame in reply.frames][-3:] == ["Hel", "Hello, 世", "Hello, 世界 😀"]
     assert [frame.is_finished for frame in reply.frames] == [False] * (len(reply.frames) - 1) + [True]
+
+
+@pytest.mark.parametrize("attachment", ATTACHMENTS, ids=["picture", "file"])
+def test_pictures_and_files_are_shown_or_refused_beforehand(place: Place, attachment: Attachment) -> None:
+    message = place.message("", attachment=attachment)
+    if not isinstance(attachment, place.vendor.attachments):
+        with pytest.raises(Unsupported):
+            place.vendor.send(message)
+        return
+
+    receipt = place.vendor.send(message)
+
+    (shown,) = place.replies()
+    assert (shown.kind, shown.url) == (attachment.kind, attachment.url)
+    found = place.vendor.find_sent(message)
+    assert found is not None
+    assert found.vendor_message_id == receipt.vendor_message_id
+    place.vendor.recall(replace(message, vendor_message_id=receipt.vendor_message_id))
+    assert place.replies() == []
 
 
 @pytest.mark.parametrize("how", ["cut", "502"])

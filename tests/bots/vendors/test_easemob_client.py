@@ -16,7 +16,7 @@ from bots.errors import (
     VendorError,
     VendorRefused,
 )
-from bots.events import Address, OutgoingMessage, Receipt
+from bots.events import Address, Image, OutgoingMessage, Receipt
 from bots.vendors.base import Vendor
 from tests.bots.vendors.cases import closing
 from tests.bots.vendors.cloud import Cloud, Reply
@@ -147,6 +147,20 @@ def test_thinking_is_shown_by_a_command_for_those_online(cloud: Cloud) -> None:
 
 
 # Messages
+
+
+def test_picture(easemob: Vendor, cloud: Cloud) -> None:
+    picture = Image(url="https://parley.example/files/a", width=640, height=480, name="a.png", size=900)
+    easemob.send(CASE.outgoing("", key=KEY, attachment=picture))
+
+    sent = cloud.request.json
+    assert sent["type"] == "img"
+    assert sent["body"] == {
+        "url": "https://parley.example/files/a",
+        "filename": "a.png",
+        "size": {"width": 640, "height": 480},
+    }
+    assert sent["ext"] == {"parley": {"key": str(KEY)}}
 
 
 def test_plain_message(easemob: Vendor, cloud: Cloud) -> None:

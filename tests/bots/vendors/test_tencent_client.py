@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bots.errors import EditingUnavailable, MessageGone, VendorBusy, VendorRefused, VendorUnreachable
-from bots.events import Address, JSONDict, OutgoingMessage, Receipt, RobotProfile
+from bots.events import Address, File, Image, JSONDict, OutgoingMessage, Receipt, RobotProfile
 from bots.keys import KeyMaker
 from bots.text import split_at
 from bots.vendors.tencent import Tencent, TencentConfig
@@ -261,6 +261,32 @@ def test_plain_message(tencent: Tencent, cloud: Cloud) -> None:
     tencent.send(message("Hello", is_stream=False, is_finished=True))
 
     assert cloud.request.json["MsgBody"] == [{"MsgType": "TIMTextElem", "MsgContent": {"Text": "Hello"}}]
+
+
+def test_picture(tencent: Tencent, cloud: Cloud) -> None:
+    picture = Image(url="https://parley.example/files/a", width=640, height=480, name="a.png", size=900)
+    tencent.send(message("", is_stream=False, is_finished=True, attachment=picture))
+
+    size = {"Size": 900, "Width": 640, "Height": 480, "URL": "https://parley.example/files/a"}
+    sizes = [{"Type": kind, **size} for kind in (1, 2, 3)]
+    content = {"UUID": str(KEY), "ImageFormat": 3, "ImageInfoArray": sizes}
+    assert cloud.request.json["MsgBody"] == [{"MsgType": "TIMImageElem", "MsgContent": content}]
+    assert cloud.request.json["OfflinePushInfo"]["Desc"] == "a.png"
+    assert (cloud.request.json["MsgSeq"], cloud.request.json["MsgRandom"]) == (SEQ, RANDOM)
+
+
+def test_file(tencent: Tencent, cloud: Cloud) -> None:
+    file = File(url="https://parley.example/files/b", name="Bill.pdf", size=1000)
+    tencent.send(message("", is_stream=False, is_finished=True, attachment=file))
+
+    content = {
+        "Url": "https://parley.example/files/b",
+        "UUID": str(KEY),
+        "FileSize": 1000,
+        "FileName": "Bill.pdf",
+        "Download_Flag": 2,
+    }
+    assert cloud.request.json["MsgBody"] == [{"MsgType": "TIMFileElem", "MsgContent": content}]
 
 
 def test_summary_is_one_short_line(tencent: Tencent, cloud: Cloud) -> None:

@@ -14,7 +14,7 @@ from bots.errors import (
     VendorRefused,
     VendorUnreachable,
 )
-from bots.events import Address, JSONDict, OutgoingMessage, Receipt, RobotProfile
+from bots.events import Address, File, Image, JSONDict, OutgoingMessage, Receipt, RobotProfile
 from bots.keys import KeyMaker
 from bots.text import split_at
 from bots.vendors.zego import Zego, ZegoConfig
@@ -175,6 +175,37 @@ def test_user_who_gets_nothing_is_a_refusal_though_the_call_succeeded(zego: Zego
 
 
 GROUP = Address(kind="group", id="group1")
+
+
+def test_picture(zego: Zego, cloud: Cloud) -> None:
+    picture = Image(url="https://parley.example/files/a", width=640, height=480, name="a.png", size=900)
+    zego.send(message("", is_finished=True, attachment=picture))
+
+    size = {"Url": "https://parley.example/files/a", "Width": 640, "Height": 480}
+    body = cloud.request.json["MessageBody"]
+    assert cloud.request.json["MessageType"] == 11
+    assert json.loads(body["Message"]) == {
+        "Uid": str(KEY),
+        "Origin": size,
+        "LargeImage": size,
+        "Thumbnail": size,
+        "FileName": "a.png",
+        "Size": 900,
+    }
+    assert body["ExtendedData"] == extension(is_finished=True)
+
+
+def test_file(zego: Zego, cloud: Cloud) -> None:
+    file = File(url="https://parley.example/files/b", name="Bill.pdf", size=1000)
+    zego.send(message("", is_finished=True, attachment=file))
+
+    assert cloud.request.json["MessageType"] == 12
+    assert json.loads(cloud.request.json["MessageBody"]["Message"]) == {
+        "Uid": str(KEY),
+        "Url": "https://parley.example/files/b",
+        "FileName": "Bill.pdf",
+        "Size": 1000,
+    }
 
 
 def test_message_to_a_group(zego: Zego, cloud: Cloud) -> None:
