@@ -11,7 +11,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from agents import ending, instances, places, registering, transcript
+from agents import ending, instances, jobs, places, registering, transcript
 from agents.aiagent import AIAgent, service_of
 from agents.errors import AgentUnknown, CallError, CannotCall, NoCapacity, NoPlace
 from agents.models import AgentTemplate, Call
@@ -115,13 +115,25 @@ def note_started(call: Call, instance_id: str) -> None:
     """The service has an instance.  A call that was ended while it was started is hung up."""
     now = timezone.now()
     calls = Call.objects.filter(pk=call.pk)
-    # Its own word of the instance may have come first, and have said as much.
-    known = calls.filter(instance_id__in=["", instance_id])
-    known.update(instance_id=instance_id, checked_at=now)
-    calls.filter(state=Call.State.STARTING).update(state=Call.State.RUNNING, started_at=now)
+    with transaction.atomic():
+        # Its own word of the instance may have come first, and have said as much.
+        known = calls.filter(instance_id__in=["", instance_id])
+        known.update(instance_id=instance_id, checked_at=now)
+        if calls.filter(state=Call.State.STARTING).update(state=Call.State.RUNNING, started_at=now):
+            mind_earlier_owner(call)
     call.refresh_from_db()
     if call.state in (Call.State.ENDING, Call.State.ENDED):
         service_of(call.account).delete_instance(instance_id)
+
+
+def mind_earlier_owner(call: Call) -> None:
+    """Who took the conversation before the call ran found none to silence.
+
+    Under the conversation's lock: whoever takes it later finds the call running.
+    """
+    conversation = Conversation.objects.select_for_update(no_key=True).get(pk=call.conversation_id)
+    if conversation.owner == Conversation.Owner.OPERATOR:
+        jobs.defer_minding(call)
 
 
 def start_queued(account_id: int) -> None:

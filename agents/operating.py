@@ -37,6 +37,14 @@ class NoCall(ConversationError):
     """Nobody is on the line."""
 
 
+def shown_call(conversation: Conversation) -> Call | None:
+    """The call that is under way in the conversation, or about to be."""
+    calls = Call.objects.filter(
+        conversation=conversation, state__in=[Call.State.STARTING, Call.State.RUNNING]
+    )
+    return calls.select_related("account", "template__robot", "session").last()
+
+
 def live_call(conversation: Conversation) -> Call | None:
     """The call that is under way in the conversation."""
     calls = Call.objects.filter(conversation=conversation, state=Call.State.RUNNING)

@@ -12,6 +12,9 @@ import uvicorn
 from django.conf import settings
 
 MAX_FRAME_BYTES: Final = 64 * 1024  # that a console sends; it only says what it looks at
+# An idle connection is for clients to close: what one sends while we do is lost, and an agent whose question
+# is lost falls mute.  nginx keeps connections for 60 s, a call may pause as long between two rounds.
+KEEP_ALIVE_S: Final = 75
 
 
 def serve(listener: socket.socket, application: Any = "config.asgi:application") -> None:
@@ -29,6 +32,7 @@ def serve(listener: socket.socket, application: Any = "config.asgi:application")
         log_config=None,  # Django's is in place
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=math.ceil(settings.DRAIN_S),
     )
     uvicorn.Server(config).run(sockets=[listener])

@@ -44,9 +44,9 @@ def choose(turn: Turn, outlet: Outlet, screening: Screening) -> routing.Decision
 def verdict_on(text: str, turn: Turn, rules: list[Rule], outlet: Outlet, screening: Screening) -> Verdict:
     """By the route's classifier, where a rule needs to know and it can say; else by keywords."""
     known = intents.known()
-    model = turn.conversation.robot.route.classifier
     is_needed = routing.asks_for(rules, "intents") or routing.asks_for(rules, "min_complexity")
-    if model and model.enabled and is_needed and text.strip():
+    model = turn.conversation.robot.route.classifier if is_needed else None
+    if model and model.enabled and text.strip():
         try:
             prompt = screening.cover(judging.prompt_for(text, known))
             return judging.read_verdict(ask(turn, model, prompt, outlet), known)

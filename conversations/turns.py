@@ -93,14 +93,7 @@ def lock(conversation_id: int) -> Conversation:
     """The conversation with all that a turn goes by, held until the end of the transaction."""
     return (
         Conversation.objects.select_for_update(of=("self",), no_key=True)
-        .select_related(
-            "robot__account",
-            "robot__route__classifier__health",
-            "robot__policy",
-            "robot__default_tier",
-            "robot__own_desk",
-            "robot__account__desk",
-        )
+        .select_related("robot__account", "robot__route", "robot__policy", "robot__default_tier")
         .get(pk=conversation_id)
     )
 

@@ -120,8 +120,8 @@ class Voice(SessionKind):
             return {}
         return {"rtc": RoomOut(shown(session.call, room_login(session.call))).data}
 
-    def end(self, session: Session) -> None:
-        calls.end(session.call)
+    def end(self, session: Session, *, graceful_s: int) -> None:
+        calls.end(session.call, graceful_s=graceful_s)
         session.refresh_from_db(fields=["state", "ended_at"])
 
     def interrupt(self, session: Session) -> bool:

@@ -23,8 +23,8 @@ from conversations.operating import TooLong
 @require_GET
 @for_those_who(rights.may_read)
 def call(request: HttpRequest, public_id: str) -> HttpResponse:
-    """The call that is under way; null for none."""
-    found = operating.live_call(find(request, public_id))
+    """The call that is under way or about to be; null for none."""
+    found = operating.shown_call(find(request, public_id))
     return JsonResponse({"call": as_json(found) if found else None})
 
 
@@ -77,7 +77,8 @@ def as_json(call: Call) -> dict[str, Any]:
     return {
         "id": call.session.public_id,
         "template": call.template.slug,
-        "status": call.get_status_display(),
+        "is_running": call.state == Call.State.RUNNING,
+        "status": call.get_status_display() or call.get_state_display(),
         "error": call.error,
         "started_at": call.started_at and call.started_at.isoformat(),
     }

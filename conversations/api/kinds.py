@@ -35,8 +35,8 @@ class SessionKind:
         """What the client SDK needs.  May ask the vendor: raises VendorError."""
         raise NotImplementedError
 
-    def end(self, session: Session) -> None:
-        """Repeatable."""
+    def end(self, session: Session, *, graceful_s: int) -> None:
+        """Repeatable.  What is being spoken may be finished within so many seconds."""
         raise NotImplementedError
 
     def interrupt(self, session: Session) -> bool:
@@ -69,8 +69,8 @@ class Chat(SessionKind):
         }
         return {"im": LoginOut(shown).data}
 
-    def end(self, session: Session) -> None:
-        sessions.end(session)
+    def end(self, session: Session, *, graceful_s: int) -> None:
+        sessions.end(session)  # its replies are finished anyway
 
     def interrupt(self, session: Session) -> bool:
         return ownership.interrupt(session.conversation)

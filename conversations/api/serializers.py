@@ -15,6 +15,7 @@ from conversations.sessions import OWN_IDS
 
 LONGEST_USER_ID = 64
 LONGEST_TEXT = 10_000
+LONGEST_GRACE_S = 120
 
 
 class KindRequest(serializers.Serializer[Any]):
@@ -52,6 +53,15 @@ class SessionRequest(serializers.Serializer[Any]):
         if Robot.objects.filter(account=found[0].account, user_id=attrs["user_id"]).exists():
             raise serializers.ValidationError({"user_id": [_("This is a robot.")]})
         return attrs
+
+
+class EndRequest(serializers.Serializer[Any]):
+    graceful_s = serializers.IntegerField(
+        min_value=0,
+        max_value=LONGEST_GRACE_S,
+        default=0,
+        help_text="For how many seconds an agent may go on with what it is saying.",
+    )
 
 
 class UserTokenRequest(serializers.Serializer[Any]):

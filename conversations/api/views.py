@@ -129,10 +129,16 @@ class SessionView(ClientView):
         session = find_session(public_id)
         return Response(kind_of(session).describe(session))
 
-    @extend_schema(summary="End a session", responses={200: one_of("out")})
+    @extend_schema(
+        summary="End a session",
+        description="The agent in a call falls silent at once, or has `graceful_s` to say its sentence.",
+        parameters=[serializers.EndRequest],
+        responses={200: one_of("out")},
+    )
     def delete(self, request: Request, public_id: str) -> Response:
         session = find_session(public_id)
-        kind_of(session).end(session)
+        wanted = self.read(serializers.EndRequest, request.query_params)
+        kind_of(session).end(session, **wanted)
         return Response(kind_of(session).describe(session))
 
 

@@ -26,6 +26,8 @@ from sandbox.zego.speech import Mute, sentences_in, spoken
 AGENT_ALPHABET = set(string.ascii_letters + string.digits + "!#$%&()+-:;<=.>?@[]^_{}|~, ")
 USER_ID = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
 ROOM_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+LLM_NEEDS = ("Url", "ApiKey", "Model")
+BLOCKS = ("LLM", "TTS", "ASR")
 MOST_QUERIED = 10
 MOST_HISTORY = 100
 LONGEST_SPEECH = 300
@@ -102,7 +104,7 @@ class AgentService:
         agent_id = _agent_id(body)
         if agent_id in app.agents:
             raise Refused(410001008, "the agent exists")
-        for block, needed in (("LLM", ("Url", "ApiKey", "Model")), ("TTS", ("Vendor", "Params"))):
+        for block, needed in (("LLM", LLM_NEEDS), ("TTS", ("Vendor", "Params"))):
             _needs(body, block, needed)
         app.agents[agent_id] = dict(body)
         return {}
@@ -136,7 +138,7 @@ class AgentService:
         await self._make_room(app, body["RTC"])
         if len(app.instances) >= app.settings.max_instances:
             raise Refused(410000011, f"{len(app.instances)} instances are running")
-        overrides = {block: body[block] for block in ("LLM", "TTS", "ASR") if body.get(block)}
+        overrides = {block: body[block] for block in BLOCKS if body.get(block)}
         instance = Instance(
             id=f"{app.id}-{secrets.token_hex(8)}",
             agent={**agent, **overrides},
@@ -199,6 +201,14 @@ class AgentService:
             app, instance, "AgentInstanceDeleted", Code=code, DeletedTimestamp=now, LatencyData=latency
         )
         self._announce(app)
+
+    async def update_instance(self, app: App, body: JSONDict) -> JSONDict:
+        """A block that is given replaces the whole block, from the next question on."""
+        instance = self._instance(app, body)
+        if body.get("LLM"):
+            _needs(body, "LLM", LLM_NEEDS)
+        instance.agent |= {block: body[block] for block in BLOCKS if body.get(block)}
+        return {}
 
     async def query_status(self, app: App, body: JSONDict) -> JSONDict:
         return {"Status": self._instance(app, body).status}
@@ -428,6 +438,7 @@ HANDLERS: dict[str, Handler] = {
     "UnregisterAgent": AgentService.unregister_agent,
     "QueryAgents": AgentService.query_agents,
     "CreateAgentInstance": AgentService.create_instance,
+    "UpdateAgentInstance": AgentService.update_instance,
     "DeleteAgentInstance": AgentService.delete_instance,
     "QueryAgentInstanceStatus": AgentService.query_status,
     "InterruptAgentInstance": AgentService.interrupt,

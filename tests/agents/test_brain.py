@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from agents import whispers
+from agents import brain, whispers
+from agents.completions import Request
+from agents.line import Line
 from agents.models import AgentTemplate, Call
 from bots.database import release_connection
 from bots.llms.scripted import Scripted
@@ -28,6 +33,7 @@ from tests.support.voices import make_call, make_voice
 pytestmark = pytest.mark.django_db(transaction=True)
 
 State = Turn.State
+STATEMENTS = 17  # as docs/architecture.md says
 
 
 @pytest.fixture
@@ -62,6 +68,20 @@ def test_an_answer_streams_as_agents_can_speak_it(template: AgentTemplate, call:
     assert reasons == [None] * (len(reasons) - 1) + ["stop"]
     assert "content" in asked.chunks[-1]["choices"][0]["delta"]
     assert asked.said == "You said: good morning"
+
+
+def test_it_asks_the_database_so_often_before_the_first_words(template: AgentTemplate, call: Call) -> None:
+    ask(template, "the first of the day begins the day's sums", call=call)
+    until_words: list[list[str]] = []
+    request = Request.read(json.dumps({"messages": [{"role": "user", "content": "hello"}]}).encode())
+    request = replace(request, agent_user_id=call.agent_user_id)
+
+    with CaptureQueriesContext(connection) as queries:
+        line = Line(lambda _piece: until_words.append([query["sql"] for query in queries]))
+        brain.answer(brain.admit(template.slug, f"Bearer {template.brain_secret}"), request, line)
+
+    asked = [sql for sql in until_words[0] if sql not in ("BEGIN", "COMMIT")]
+    assert len(asked) == STATEMENTS
 
 
 def test_one_who_wants_no_stream_gets_it_at_once(template: AgentTemplate, call: Call) -> None:

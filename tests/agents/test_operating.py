@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from agents import operating, rounds, tasks
+from agents import calls, operating, rounds, tasks
 from agents.aiagent import AIAgent
 from agents.models import AgentTemplate, Call, CallEvent
 from bots.errors import VendorUnreachable
@@ -87,6 +87,24 @@ def test_the_console_knows_of_a_call(call: Call, operator: Client) -> None:
     Call.objects.update(state=Call.State.ENDED)
     assert operator.get(address).json() == {"call": None}
     assert post(operator, call, "interrupt") == 409
+
+
+def test_the_console_shows_a_call_that_is_about_to_run(call: Call, operator: Client) -> None:
+    Call.objects.update(state=Call.State.STARTING)
+    shown = operator.get(f"/console/{call.conversation.public_id}/call/").json()["call"]
+    assert (shown["is_running"], shown["status"]) == (False, "starting")
+    assert post(operator, call, "interrupt") == 409
+
+
+def test_a_take_over_before_the_call_runs_silences_it_then(call: Call, service: Service) -> None:
+    Call.objects.update(state=Call.State.STARTING)
+    ownership.take_over(call.conversation, by="desk")
+    run_jobs()
+    assert service.actions == []
+
+    calls.note_started(call, "77")
+    run_jobs()
+    assert service.actions == ["InterruptAgentInstance"]
 
 
 def test_an_operator_interrupts(call: Call, operator: Client, service: Service) -> None:

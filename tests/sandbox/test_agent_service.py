@@ -79,6 +79,14 @@ def test_a_second_agent_of_one_user_id_throws_the_first_out(backend: Backend) ->
     assert backend.call("QueryAgentInstanceStatus", AgentInstanceId=first["AgentInstanceId"])[0] == 410001002
 
 
+def test_an_instance_takes_other_blocks_than_its_agent(backend: Backend) -> None:
+    _, created = backend.create(1)
+    instance = {"AgentInstanceId": created["AgentInstanceId"]}
+    assert backend.call("UpdateAgentInstance", **instance, LLM={**LLM, "Model": "other"}) == (0, {})
+    assert backend.call("UpdateAgentInstance", AgentInstanceId="none")[0] == 410001002
+    assert backend.call("UpdateAgentInstance", **instance, LLM={"Model": "other"})[0] == 410000003
+
+
 @pytest.mark.parametrize(
     "changes", [{"UserId": "a b"}, {"UserId": "u" * 33}, {"RTC": {"RoomId": "r"}}, {"UserId": "au2"}]
 )

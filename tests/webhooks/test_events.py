@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from bots.models import Robot, VendorAccount
-from conversations import ownership, persons, sessions, turns
-from conversations.models import Conversation, Message, Session
+from conversations import ownership, persons, sessions, spoken, turns
+from conversations.models import Conversation, Message, Session, Turn
 from tests.conversations.conftest import Hear
 from webhooks import courier, events
 from webhooks.models import Delivery, EventType, Webhook
@@ -179,3 +179,11 @@ def test_what_a_person_has_said_in_a_group_is_erased_here_too(
 
 def test_every_event_has_a_subject_that_can_be_told() -> None:
     assert {event.partition(".")[0] for event in EventType.values} == set(events.SUBJECTS)
+
+
+def test_a_turn_of_a_call_is_told_of_from_its_beginning(webhook: Webhook, robot: Robot) -> None:
+    conversation = Conversation.objects.create(robot=robot, peer_id="alice")
+    turn = spoken.begin(conversation, question="Hello", whisper="", ids=("asked", "answered"), extra={})
+    spoken.finish(turn, Turn.State.DONE, said="Hi.")
+
+    assert sorted(queued()) == ["message.delivered", "message.received", "turn.ended", "turn.started"]

@@ -2,13 +2,18 @@
 import { post, Refused } from "./posting.js";
 
 const LOOK_MS = 3000; // what the agent does changes from sentence to sentence
+const IDLE_LOOK_MS = 15000; // nobody tells that a call begins until something is said in it
 
 export class Call {
+  problem = ""; // of the call
+  refusal = ""; // of what was done last here
+
   constructor(url) {
     this.url = `${url}call/`;
     const find = (id) => document.getElementById(id);
     [this.bar, this.status, this.error, this.form] = ["call", "call-status", "call-error", "call-form"].map(find);
     this.form?.addEventListener("submit", (event) => this.#send(event));
+    this.moves = find("call-moves");
     find("call-interrupt")?.addEventListener("click", () => this.#act("interrupt/"));
     document.addEventListener("visibilitychange", () => this.look());
     this.look();
@@ -31,11 +36,17 @@ export class Call {
   }
 
   #show(call) {
+    this.next = setTimeout(() => this.look(), call ? LOOK_MS : IDLE_LOOK_MS);
     this.bar.hidden = !call;
-    if (!call) return;
+    if (!call) return void (this.refusal = "");
     this.status.textContent = call.status;
-    this.error.textContent = call.error;
-    this.next = setTimeout(() => this.look(), LOOK_MS);
+    this.problem = call.error;
+    if (this.moves) this.moves.disabled = !call.is_running;
+    this.#tellErrors();
+  }
+
+  #tellErrors() {
+    this.error.textContent = this.refusal || this.problem;
   }
 
   async #send(event) {
@@ -47,11 +58,13 @@ export class Call {
   async #act(move, body = {}) {
     try {
       await post(this.url + move, body);
-      this.error.textContent = "";
+      this.refusal = "";
       return true;
     } catch (error) {
-      this.error.textContent = error instanceof Refused ? error.message : String(error);
+      this.refusal = error instanceof Refused ? error.message : String(error);
       return false;
+    } finally {
+      this.#tellErrors();
     }
   }
 }

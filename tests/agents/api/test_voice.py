@@ -97,6 +97,18 @@ def test_the_session_of_a_call(api: APIClient, voice: AgentTemplate, service: Se
     ]  # fmt: skip
 
 
+def test_a_call_may_be_ended_gracefully(api: APIClient, voice: AgentTemplate, service: Service) -> None:
+    address = f"/api/v1/sessions/{start(api).json()['id']}"
+    refused = api.delete(f"{address}?graceful_s=999")
+    assert (refused.status_code, list(refused.json()["error"]["fields"])) == (400, ["graceful_s"])
+    for _ in range(2):
+        assert api.delete(f"{address}?graceful_s=20").json()["state"] == "ended"
+    assert service.asked("DeleteAgentInstance")[-1] == {
+        "AgentInstanceId": "i-1", "GracefulShutdown": True, "GracefulShutdownTimeout": 20,
+    }  # fmt: skip
+    assert Call.objects.get().state == Call.State.ENDING  # the agent has its time
+
+
 def test_the_same_key_starts_one_call(api: APIClient, voice: AgentTemplate) -> None:
     wanted = {"kind": "voice", "template": "ada-voice", "user_id": "alice"}
     first, again = (
