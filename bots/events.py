@@ -119,6 +119,14 @@ class Interrupted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Typing(Event):
+    """A user is writing to a robot, and has said nothing yet."""
+
+    robot_id: str
+    conversation: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ignored(Event):
     """Theirs, but nothing for us to act on: an echo, a failed send, an event we do not know."""
 

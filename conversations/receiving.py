@@ -16,11 +16,11 @@ from django.db import transaction
 
 from bots.clients import vendor_for
 from bots.errors import CallbackMalformed
-from bots.events import Event, Ignored, Interrupted, MessageReceived, MessageSent
+from bots.events import Event, Ignored, Interrupted, MessageReceived, MessageSent, Typing
 from bots.models import Robot, VendorAccount
 from bots.text import clean_json
 from bots.vendors.base import IncomingCallback, Vendor
-from conversations import mentions, ownership, storing
+from conversations import mentions, ownership, storing, user_typing
 from conversations.models import Callback, Conversation
 
 log = structlog.get_logger(__name__)
@@ -153,7 +153,10 @@ def _interrupt(arrival: Arrival) -> None:
 def _keep(callbacks: Sequence[Callback], events: Sequence[tuple[VendorAccount, Event]]) -> None:
     heard = [(account, event) for account, event in events if isinstance(event, MessageReceived)]
     echoes = [(account, event) for account, event in events if isinstance(event, MessageSent)]
+    writing = [(account, event) for account, event in events if isinstance(event, Typing)]
     with transaction.atomic():
         storing.store(callbacks, mentions.settle(heard))
         if echoes:
             storing.confirm(echoes)
+        if writing:
+            user_typing.tell(writing)

@@ -16,6 +16,8 @@ import structlog
 from django.db import connection
 from procrastinate.contrib.django.utils import connector_params
 
+from conversations import user_typing
+
 log = structlog.get_logger(__name__)
 
 CHANNEL: Final = "turn_called_off"
@@ -70,12 +72,16 @@ async def listen(connection_parameters: dict[str, Any]) -> None:
 
 async def _listen(connection_parameters: dict[str, Any]) -> None:
     async with await psycopg.AsyncConnection.connect(**connection_parameters, autocommit=True) as listener:
+        await listener.execute(f"LISTEN {user_typing.CHANNEL}")
         await listener.execute(f"LISTEN {CHANNEL}")
         for act in list(_sleepers.values()):  # word may have been missed
             act()
         while True:
             async for notify in listener.notifies(timeout=CHECK_S):
-                _sleepers.get(notify.payload, _nobody)()
+                if notify.channel == user_typing.CHANNEL:
+                    user_typing.heard(notify.payload)
+                else:
+                    _sleepers.get(notify.payload, _nobody)()
             await listener.execute("SELECT 1")
 
 

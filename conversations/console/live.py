@@ -18,7 +18,7 @@ from channels.layers import get_channel_layer
 from django.db import Error
 
 from bots.database import release_connection
-from conversations import announcing
+from conversations import announcing, user_typing
 from conversations.announcing import Change, Event, Reader
 from conversations.console import visits
 from conversations.console.visits import Visit
@@ -47,6 +47,7 @@ class Hub:
         self._told: dict[int, int] = {}  # up to which number a watched conversation's consoles were told
         self._reader: Reader | None = None
         self._task: asyncio.Task[None] | None = None
+        self._telling: set[asyncio.Task[None]] = set()
 
     @property
     def cursor(self) -> int:
@@ -74,6 +75,13 @@ class Hub:
         conversation_id, _ = self._watched.pop(channel, (None, ""))
         if conversation_id is not None:
             await self._tell_presence(conversation_id)
+
+    def user_types(self, conversation_id: int) -> None:
+        """Tell those who look at the conversation.  In a running loop."""
+        if any(watched == conversation_id for watched, _ in self._watched.values()):
+            telling = asyncio.create_task(tell(group_of(conversation_id), typing(conversation_id, "")))
+            self._telling.add(telling)  # or nobody would hold it
+            telling.add_done_callback(self._telling.discard)
 
     async def _tell_presence(self, conversation_id: int) -> None:
         names = sorted({name for watched, name in self._watched.values() if watched == conversation_id})
@@ -163,8 +171,9 @@ def presence(names: list[str]) -> Frame:
 
 
 def typing(conversation_id: int, name: str) -> Frame:
-    """An operator writes something in the conversation."""
+    """An operator writes something in the conversation; without a name: its user does."""
     return {"type": "typing", "conversation": conversation_id, "name": name}
 
 
 hub: Final = Hub()
+user_typing.listeners.append(hub.user_types)

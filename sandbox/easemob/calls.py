@@ -269,7 +269,8 @@ class Calls:
         return answer is None or answer.get("valid") is not False
 
     def deliver(self, app: App, message: Message, *, is_from_rest: bool = False) -> None:
-        self.world.add(message)
+        if message.body["type"] != "cmd":  # clients show no command
+            self.world.add(message)
         if is_from_rest and not app.settings.tells_of_rest:
             return
         for event in (POST_SEND, OFFLINE):

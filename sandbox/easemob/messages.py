@@ -27,7 +27,7 @@ def render(body: JSONDict) -> Rendered:
 
 
 def user_body(content: JSONDict) -> JSONDict:
-    """What a client makes of `{text | image | voice | file | custom}`.  Raises BadRequest."""
+    """What a client makes of `{text | image | voice | file | command | custom}`.  Raises BadRequest."""
     for name, build in USER_BODIES.items():
         if name in content:
             if not isinstance(content[name], str) or not content[name]:
@@ -51,6 +51,7 @@ USER_BODIES: dict[str, Callable[[JSONDict], JSONDict]] = {
         "filename": content.get("name", content["file"].rsplit("/", 1)[-1]),
         "file_length": content.get("size", 0),
     },
+    "command": lambda content: {"type": "cmd", "action": content["command"]},
     "custom": lambda content: {"type": "custom", "customEvent": content["custom"], "v2:customExts": {}},
 }
 

@@ -7,9 +7,11 @@ from itertools import pairwise
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, expect
 
 from sandbox.driver import EasemobApp, Sandbox
 from tests.acceptance.conftest import installed
+from tests.acceptance.test_console import log_in, open_conversation
 from tests.support.parley import ACCOUNT, Parley, User, robot, words
 
 CALLBACKS = ["pre_send", "chat", "chat_offline"]
@@ -45,6 +47,24 @@ def test_an_answer_streams_in(easemob: Parley, sandbox: Sandbox) -> None:
     assert len(shown) >= 4
     assert all(later.startswith(earlier) for earlier, later in pairwise(shown))
     assert [frame.is_finished for frame in reply.frames] == [False] * (len(shown) - 1) + [True]
+
+
+@pytest.mark.browser
+def test_operators_see_that_a_user_is_typing(easemob: Parley, browser: Browser) -> None:
+    alice = user(easemob)
+    alice.ask("Hello")
+    page = browser.new_page()
+    log_in(page, easemob, "operator")
+    open_conversation(page, alice)
+    typing = page.locator("#typing")
+
+    alice.write(command="TypingBegin")
+    expect(typing).to_have_text(f"{alice.id} is typing …")
+    alice.write("Anybody?")
+    expect(typing).to_be_empty()
+
+    assert len(alice.wait_until(lambda replies: len(replies) == 2)) == 2  # nobody answers a command
+    page.close()
 
 
 @pytest.mark.parametrize("is_flat", [False, True])

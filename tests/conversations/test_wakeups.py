@@ -9,7 +9,12 @@ import pytest
 from django.db import connection, transaction
 from procrastinate.contrib.django.utils import connector_params
 
-from conversations import wakeups
+from bots.events import Address, Typing
+from bots.models import Robot
+from conversations import receiving, user_typing, wakeups
+from conversations.models import Callback
+from conversations.receiving import Arrival
+from tests.support.factories import START, make_conversation
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -78,3 +83,26 @@ def test_cut_connection_is_made_anew_and_all_look(calls: queue.SimpleQueue[str])
     assert calls.get(timeout=WITHIN_S) == "look"
     wakeups.wake(7)
     assert calls.get(timeout=WITHIN_S) == "look"
+
+
+def test_a_user_who_types_is_told_to_this_process_too(
+    calls: queue.SimpleQueue[str], robot: Robot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = make_conversation(robot, "alice")
+    monkeypatch.setattr(user_typing, "listeners", [lambda conversation_id: calls.put(f"{conversation_id}")])
+    typing = [
+        Typing(
+            event_id="t1",
+            happened_at=START,
+            raw={},
+            robot_id=robot.user_id,
+            conversation=Address(kind="peer", id=name),
+        )
+        for name in ("nobody", "alice")
+    ]
+
+    callback = Callback(account=robot.account, delivery_id="t1", received_at=START, state=Callback.State.READ)
+    receiving.store([Arrival(robot.account, callback, typing)])
+
+    assert calls.get(timeout=WITHIN_S) == str(chat.pk)
+    assert (chat.messages.count(), chat.turns.count()) == (0, 0)

@@ -26,6 +26,7 @@ from bots.events import (
     MessageReceived,
     MessageSent,
     Text,
+    Typing,
     Voice,
 )
 from bots.vendors.base import IncomingCallback
@@ -94,6 +95,8 @@ def read(callback: IncomingCallback) -> list[Event]:
     """Raises CallbackMalformed when a field that must be there is missing or has the wrong type."""
     if reason := _reason_to_ignore(callback):
         return [ignored(callback, reason)]
+    if command_of(callback):
+        return [read_typing(callback)]
     key = key_of(callback.json)
     return [read_message(callback) if key is None else read_sent(callback, key)]
 
@@ -118,8 +121,25 @@ def _reason_to_ignore(callback: IncomingCallback) -> str:
         return f"unknown event {event}"
     if kind == PEER and body.id("from").lower() == body.id("to").lower():
         return "written to oneself"
-    action = command_in(body.object("payload"))
-    return f"a command of the client's ({action})" if action else ""
+    action = command_of(callback)
+    is_typing = kind == PEER and action == TYPING
+    return f"a command of the client's ({action})" if action and not is_typing else ""
+
+
+def command_of(callback: IncomingCallback) -> str:
+    return command_in(Fields(callback.json).object("payload"))
+
+
+def read_typing(callback: IncomingCallback) -> Typing:
+    """What sample clients send every few seconds while their user writes (android/message_send_receive)."""
+    body = Fields(callback.json)
+    return Typing(
+        event_id=delivery_id(callback),
+        happened_at=_event_time(callback),
+        raw=callback.json,
+        robot_id=body.id("to").lower(),
+        conversation=Address(kind="peer", id=body.id("from").lower()),
+    )
 
 
 def read_message(callback: IncomingCallback) -> MessageReceived:
@@ -254,6 +274,7 @@ def as_json(body: Fields) -> str:
     return json.dumps(dict(body.source), ensure_ascii=False)
 
 
+TYPING: Final = "TypingBegin"
 GROUPS: Final = frozenset({"group", "groupchat"})  # rooms may come as `groupchat` too
 ROOM: Final = "chatroom"
 ROOM_CONTENT: Final = "chat:room:"

@@ -5,6 +5,7 @@ import { Messages } from "./messages.js";
 import { post, Refused } from "./posting.js";
 
 const TYPING_MS = 4000; // how long a word about typing holds
+const USER_TYPING_MS = 10_000; // likewise of a user's: as long as clients show it
 
 export class Conversation {
   #typingUntil = 0; // others were told until then that we type
@@ -48,6 +49,7 @@ export class Conversation {
     if (conversation !== this.state.id) return;
     const newest = this.messages.newest;
     this.messages.take(events);
+    if (events.some(({ sender, id }) => sender === "user" && id > newest)) document.getElementById("typing").textContent = "";
     if (this.isYours && document.hidden && events.some(({ sender, id }) => sender === "user" && id > newest)) {
       this.alerts.tell(document.getElementById("notify").dataset.message);
     }
@@ -67,9 +69,9 @@ export class Conversation {
   showTyping({ conversation, name }) {
     if (conversation !== this.state.id || name === this.state.name) return;
     const place = document.getElementById("typing");
-    place.textContent = `${name} ${place.dataset.label}`;
+    place.textContent = `${name || this.state.peer} ${place.dataset.label}`;
     clearTimeout(this.#typingShown);
-    this.#typingShown = setTimeout(() => (place.textContent = ""), TYPING_MS);
+    this.#typingShown = setTimeout(() => (place.textContent = ""), name ? TYPING_MS : USER_TYPING_MS);
   }
 
   async toggleUser() {

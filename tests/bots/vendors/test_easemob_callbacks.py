@@ -17,6 +17,7 @@ from bots.events import (
     MessageReceived,
     MessageSent,
     Text,
+    Typing,
     Voice,
 )
 from bots.vendors.base import Vendor
@@ -63,7 +64,6 @@ IGNORED = {
     "group__command": "a command of the client's (TypingBegin)",
     "offline": "chat_offline: the message was told of already",
     "to_oneself": "written to oneself",
-    "command": "a command of the client's (TypingBegin)",
     "read_ack": "unknown event read_ack",
     "recall": "unknown event recall",
     "edit": "unknown event edit",
@@ -94,7 +94,7 @@ def easemob() -> Vendor:
 def test_every_recorded_body_is_tried() -> None:
     recorded = {path.stem for path in CASE.folder.glob("*.json")}
 
-    assert recorded == {*MESSAGES, *GROUP_MESSAGES, *SENT, *IGNORED, *MALFORMED}
+    assert recorded == {*MESSAGES, *GROUP_MESSAGES, *SENT, *IGNORED, *MALFORMED, "command"}
 
 
 @pytest.mark.parametrize("name", MESSAGES)
@@ -133,6 +133,29 @@ def test_message_in_a_group(easemob: Vendor, name: str) -> None:
     assert event.conversation == Address(kind="group", id="16934809238921545")
     assert (event.robot_id, event.sender_id) == (None, "user1")
     assert event.vendor_message_id == "1499696395467098072"
+
+
+def test_a_user_who_is_typing(easemob: Vendor) -> None:
+    callback = CASE.callback("command")
+
+    assert easemob.read(callback) == [
+        Typing(
+            event_id=easemob.delivery_id(callback),
+            happened_at=NOW,
+            raw=callback.json,
+            robot_id="ada",
+            conversation=Address(kind="peer", id="user1"),
+        )
+    ]
+
+
+def test_other_commands_are_the_clients_own(easemob: Vendor) -> None:
+    body = CASE.recorded("command").replace(b"TypingBegin", b"Ring")
+
+    [event] = easemob.read(CASE.callback(body=body))
+
+    assert isinstance(event, Ignored)
+    assert event.reason == "a command of the client's (Ring)"
 
 
 @pytest.mark.parametrize("name", IGNORED)

@@ -16,6 +16,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 
 from bots.models import Robot
+from conversations import user_typing
 from conversations.announcing import cursor_of_page
 from conversations.console import live, routing, visits
 from conversations.console.consumers import FORBIDDEN, NOT_UNDERSTOOD, Console
@@ -160,6 +161,21 @@ def test_who_types_is_told_to_who_looks(conversation: Conversation, admin_user: 
         await socket.send(type="typing")
         told = await socket.hear("typing")
         assert told == {"type": "typing", "conversation": conversation.pk, "name": "admin"}
+
+    talk(admin_user, test)
+
+
+def test_a_user_who_types_is_told_to_who_looks(conversation: Conversation, admin_user: User) -> None:
+    other = make_conversation(conversation.robot, "bob")
+
+    async def test(socket: Socket) -> None:
+        await socket.connect()
+        await socket.send(type="watch", conversation=conversation.pk, after=0)
+        await socket.hear("presence")
+        for number in (other.pk, conversation.pk):
+            user_typing.heard(str(number))  # as the listener does
+        told = await socket.hear("typing")
+        assert told == {"type": "typing", "conversation": conversation.pk, "name": ""}
 
     talk(admin_user, test)
 
