@@ -8,13 +8,17 @@ from typing import Any, Final
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from sandbox.driver import Sandbox, ZegoApp
 from tests.acceptance.conftest import REFUSING, SORRY, installed
-from tests.support.parley import ACCOUNT, JSONDict, Parley, robot, route, words
+from tests.support.parley import ACCOUNT, JSONDict, Parley, robot, route
 from tests.support.processes import eventually
 
-STORY: Final = words(400)
+# Spoken sentence by sentence, for longer than anybody takes to stop it.
+SENTENCES: Final = 400
+LIVE_MS: Final = 20_000
+STORY: Final = " ".join(f"Sentence {number}." for number in range(1, SENTENCES + 1))
 
 
 class Line:
@@ -63,6 +67,10 @@ class Line:
 
 def said_by_agent(instance: JSONDict) -> str:
     return "".join(each["text"] for each in instance["said"] if each["who"] == "agent")
+
+
+def is_told_to_the_end(instance: JSONDict) -> bool:
+    return f"Sentence {SENTENCES}." in said_by_agent(instance)
 
 
 def voice(slug: str, robot_id: str, **settings: Any) -> JSONDict:
@@ -135,9 +143,88 @@ def test_people_take_a_call_over_and_hand_it_back(line: Line, sandbox: Sandbox) 
     line.move("messages", text="A human speaks.")
 
     instance = line.until_said("A human speaks.")
-    assert said_by_agent(instance) != STORY
+    assert not is_told_to_the_end(instance)
     eventually(lambda: ("call", "operator", "A human speaks.") in line.messages())
 
     line.move("hand_back")
     line.say("Are you still there?")
     line.until_said("Here I am again.")
+
+
+@pytest.fixture
+def console(browser: Browser, parley: Parley, line: Line) -> Iterator[Page]:
+    """An operator's, with the conversation of the call open."""
+    context = browser.new_context(viewport={"width": 1300, "height": 850})
+    page = context.new_page()
+    name = f"operator-{secrets.token_hex(3)}"
+    password = parley.run("create_operator", name, "--group=operator").strip().splitlines()[-1]
+    page.goto(f"{parley.url}/console/{line.session['conversation']}/")
+    page.get_by_label("Username").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.locator("#link-state")).to_have_text("live")
+    yield page
+    context.close()
+
+
+@pytest.mark.browser
+def test_an_operator_hears_a_call_at_the_console_and_moves_in_it(
+    line: Line, console: Page, sandbox: Sandbox
+) -> None:
+    sandbox.model.script(STORY, match="story", chunk_delay_s=0.05)
+    sandbox.model.script("I was told: a discount.", match="offer a discount")
+    bar = console.get_by_role("region", name="Call")
+    expect(bar).to_be_visible()
+
+    line.say("Tell me a story.")
+    expect(captions(console, "user")).to_have_text(["Tell me a story."], timeout=LIVE_MS)
+    expect(captions(console, "robot")).to_contain_text("Sentence 1.", timeout=LIVE_MS)
+    expect(bar).to_contain_text("speaking", timeout=LIVE_MS)
+    expect(console.locator(".message.user .state")).to_be_hidden()
+    bar.get_by_role("button", name="Interrupt").click()
+    instance = line.until(lambda instance: instance["status"] == "LISTENING")
+    assert not is_told_to_the_end(instance)
+
+    words = bar.get_by_label("To be said in the call")
+    words.fill("A person speaks.")
+    bar.get_by_role("button", name="Say").click()
+    line.until_said("A person speaks.")
+    expect(captions(console, "operator")).to_have_text(["A person speaks."], timeout=LIVE_MS)
+    expect(words).to_have_value("")
+
+    words.fill("offer a discount")
+    bar.get_by_role("button", name="Whisper").click()
+    line.until_said("I was told: a discount.")
+    expect(captions(console, "robot").last).to_have_text("I was told: a discount.", timeout=LIVE_MS)
+    expect(console.get_by_text("offer a discount", exact=True)).to_have_count(0)
+
+    line.end()
+    expect(bar).to_be_hidden(timeout=LIVE_MS)
+
+
+@pytest.mark.browser
+def test_an_operator_takes_a_call_over_at_the_console_and_hands_it_back(
+    line: Line, console: Page, sandbox: Sandbox
+) -> None:
+    sandbox.model.script(STORY, match="story", chunk_delay_s=0.05)
+    sandbox.model.script("Here I am again.", match="still there")
+    line.say("Tell me a story.")
+    expect(captions(console, "robot")).to_contain_text("Sentence 1.", timeout=LIVE_MS)
+
+    console.get_by_role("button", name="Take over").click()
+    expect(console.locator("#owner")).to_have_text("you answer")
+    line.until(lambda instance: instance["status"] == "LISTENING")
+    console.get_by_label("Answer", exact=True).fill("A person answers.")
+    console.get_by_role("button", name="Send", exact=True).click()
+
+    instance = line.until_said("A person answers.")
+    assert not is_told_to_the_end(instance)
+    expect(captions(console, "operator")).to_have_text(["A person answers."], timeout=LIVE_MS)
+    console.get_by_role("button", name="Hand back").first.click()
+    expect(console.locator("#owner")).to_have_text("the robot answers")
+    line.say("Are you still there?")
+    line.until_said("Here I am again.")
+
+
+def captions(page: Page, sender: str) -> Locator:
+    return page.locator(f".message.{sender} .text")

@@ -72,7 +72,9 @@ export class Messages {
     part("text").textContent = event.text;
     part("who").textContent = this.#speaker(event);
     part("state").textContent = [event.is_edited && words.edited, words.states[event.state]].filter(Boolean).join(" · ");
-    if (event.state === "received") part("state").textContent = "";
+    element.dataset.kind = event.kind;
+    const isHeard = event.state === "received" || (event.kind === "call" && event.sender === "user");
+    if (isHeard) part("state").textContent = "";
     this.#drawActs(element, event);
     show(part("problem"), event.error);
     this.#drawContent(part("what"), event);
