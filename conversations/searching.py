@@ -189,6 +189,12 @@ def excerpt(text: str, query: str, *, around: int = 40) -> list[Piece]:
     return [piece for piece in pieces if piece.text]
 
 
+def stands_in(text: str, query: str) -> bool:
+    """Whether a text has all that is looked for."""
+    folded = fold(text)
+    return all(run.search(folded) for run in _wanted(query))
+
+
 def _wanted(query: str) -> Iterator[regex.Pattern[str]]:
     """Where a run stands: a word where one begins, anything else anywhere."""
     for spelled, run in runs_of(query):

@@ -27,7 +27,7 @@ from conversations.uploads import Unacceptable
 @for_those_who(rights.may_read)
 def about_user(request: HttpRequest, public_id: str) -> HttpResponse:
     assert isinstance(request.user, User)
-    shown = panel.panel_of(find(request, public_id), rights.scope_of(request.user))
+    shown = panel.panel_of(find(request, public_id), request.user)
     return render(request, "console/panel.html", {"panel": shown})
 
 

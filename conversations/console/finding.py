@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 
 from conversations import searching
-from conversations.console import lists, masking
+from conversations.console import lists, masking, rights
 from conversations.console.lists import Asked
 from conversations.console.rights import Scope, Visitor
 from conversations.models import Conversation, Message
@@ -22,6 +21,7 @@ PAGE: Final = 20
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
     message: Message
+    name: str  # of whom the conversation is with, as the user may see it
     excerpt: list[Piece]
 
 
@@ -34,26 +34,34 @@ class Hits:
 def hits(user: Visitor, scope: Scope, wanted: Asked, before: int | None = None) -> Hits:
     """The messages that have all that was asked for, of conversations that the list would show; with `before`
     those older than the one of that id."""
-    cover = masking.cover_for(user)
     searching.bring_up_to_date()
     within = where_to_look(user, scope, wanted)
     ids = searching.found(wanted.query, within=within, before=before, most=PAGE + 1)
     rows = Message.objects.select_related("conversation__robot__account").in_bulk(ids[:PAGE])
     shown = [rows[pk] for pk in ids[:PAGE] if pk in rows]
-    return Hits(
-        hits=[Hit(message=each, excerpt=excerpt_of(each, wanted.query, cover)) for each in shown],
-        next=ids[PAGE - 1] if len(ids) > PAGE else None,
-    )
+    masking.note_list(user, "search", [searching.text_of(each) for each in shown], wanted.query)
+    return Hits(hits=hits_in(shown, user, wanted.query), next=ids[PAGE - 1] if len(ids) > PAGE else None)
+
+
+def hits_in(messages: list[Message], user: Visitor, query: str) -> list[Hit]:
+    cover, name = masking.cover_for(user), masking.name_for(user)
+    texts = {message.pk: cover(searching.text_of(message).strip()) for message in messages}
+    return [
+        Hit(
+            message=message,
+            name=name(message.conversation),
+            excerpt=searching.excerpt(texts[message.pk], query),
+        )
+        for message in messages
+        # What is covered must not be found: who may not read a number could spell it out.
+        if rights.may_read_personal(user) or searching.stands_in(texts[message.pk], query)
+    ]
 
 
 def where_to_look(user: Visitor, scope: Scope, wanted: Asked) -> QuerySet[Conversation] | None:
     """The conversations whose messages may be found; None: all there are."""
     conversations = lists.narrowed(user, scope, wanted)
     return conversations if conversations.query.where else None
-
-
-def excerpt_of(message: Message, query: str, cover: Callable[[str], str]) -> list[Piece]:
-    return searching.excerpt(cover(searching.text_of(message).strip()), query)
 
 
 def before_in(parameters: QueryDict | dict[str, Any]) -> int | None:

@@ -24,7 +24,7 @@ from django.db.models.expressions import Combinable
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
-from conversations.console import masking
+from conversations.console import masking, rights
 from conversations.console.rights import Scope
 from conversations.models import Conversation, Handoff, Mention, Message, ReadMark
 
@@ -61,6 +61,7 @@ class Asked:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     conversation: Conversation
+    name: str  # with whom it is, as the user may see it
     handoff: Handoff | None
     last: Message | None
     unread: int
@@ -133,13 +134,15 @@ def page(user: User, scope: Scope, wanted: Asked) -> Page:
     found = list(chosen(user, scope, wanted)[: PAGE + 1])
     shown = found[:PAGE]
     last = _last_messages(shown)
-    cover = masking.cover_for(user)
+    masking.note_list(user, "list of conversations", [message.text for message in last.values()])
+    cover, name = masking.cover_for(user), masking.name_for(user)
     for message in last.values():
         message.text = cover(message.text)
     unread = _unread(shown, user)
     rows = [
         Row(
             conversation=conversation,
+            name=name(conversation),
             handoff=next(iter(conversation.open_handoffs), None),  # type: ignore[attr-defined]  # OPEN_HANDOFFS
             last=last.get(conversation.pk),
             unread=unread.get(conversation.pk, 0),
@@ -179,9 +182,10 @@ def chosen(user: User, scope: Scope, wanted: Asked) -> QuerySet[Conversation]:
     conversations = narrowed(user, scope, wanted).select_related("robot__account")
     if wanted.query:
         of_message = Message.objects.filter(public_id=wanted.query).values("conversation")
-        conversations = conversations.filter(
-            Q(peer_id__startswith=wanted.query) | Q(public_id=wanted.query) | Q(pk__in=of_message)
-        )
+        # By its beginnings, somebody who is not shown an id could spell it out.
+        how = "startswith" if rights.may_read_personal(user) else "exact"
+        of_user = Q(**{f"peer_id__{how}": wanted.query})
+        conversations = conversations.filter(of_user | Q(public_id=wanted.query) | Q(pk__in=of_message))
     rows = conversations.annotate(at=wanted.view.time).prefetch_related(OPEN_HANDOFFS, "tags")
     return _behind(wanted.after, rows, wanted.view.is_oldest_first)
 

@@ -98,15 +98,16 @@ def conversation(request: HttpRequest, public_id: str) -> HttpResponse:
     # Before anything is read, or what changes meanwhile would be missed.
     cursor = announcing.cursor_of_page()
     until = last_around(found, request.GET.get("message", ""))
+    name = masking.name_for(request.user)(found)
     state = {
         "cursor": cursor,
         **messages_before(request, found, until and until + 1),
         "until": until,
         "shown": request.GET.get("message", ""),
         "id": found.pk,
-        "peer": found.peer_id,
+        "peer": name,
         "handoff": current_handoff(found),
-        "instruction": found.instruction,
+        "instruction": masking.cover_for(request.user)(found.instruction),
         **announcing.standing_of(found),
         "user": request.user.pk,
         "name": str(request.user),
@@ -117,7 +118,7 @@ def conversation(request: HttpRequest, public_id: str) -> HttpResponse:
         "attach": attaching.state_of(found),
         "words": words(),
     }
-    context = {**inbox(request), "open": found, "state": state, "operators": rights.operators()}
+    context = {**inbox(request), "open": found, "name": name, "state": state, "operators": rights.operators()}
     return render(request, "console/console.html", context)
 
 

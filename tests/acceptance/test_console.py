@@ -338,11 +338,13 @@ def test_a_supervisor_hands_back_what_an_outside_desk_has(desk: Desk, parley: Pa
 def test_viewers_look_on(desk: Desk, parley: Parley) -> None:
     user = parley.user()
     user.ask("Hello")
-    page = desk("viewer")
+    page, covered = desk("viewer"), f"us***{user.id[-2:]}"
 
-    open_conversation(page, user)
+    page.locator(".row").filter(has_text=covered).first.click(timeout=LIVE_MS)
 
     expect(page.locator(".messages").get_by_text("You said: Hello")).to_be_visible()
+    expect(page.locator(".head")).to_contain_text(covered)
+    assert user.id not in page.content()
     expect(page.get_by_role("button", name="Take over")).to_have_count(0)
     expect(page.locator("#composer")).to_have_count(0)
     refused = page.context.request.post(
