@@ -1,4 +1,5 @@
-"""`python -m bench [callbacks] [replies] [console] [screening] [brain] [sessions]`: prints one table.
+"""`python -m bench [callbacks] [replies] [console] [growth] [screening] [brain] [sessions]`: prints one
+table.
 
 `replies` measures one vendor after the other, `replies-zego` one alone.
 """
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from bench import brain, callbacks, console, replies, screening, sessions, stage
+from bench import brain, callbacks, console, growth, replies, screening, sessions, stage
 from bench.clouds import CLOUDS
 from bench.table import Row, lay_out
 
@@ -19,6 +20,7 @@ MEASUREMENTS: Final[dict[str, Callable[[], list[Row]]]] = {
     "callbacks": callbacks.measure,
     **{f"replies-{name}": partial(replies.measure, cloud) for name, cloud in CLOUDS.items()},
     "console": console.measure,
+    "growth": growth.measure,
     "screening": screening.measure,
     "brain": brain.measure,
     "sessions": sessions.measure,

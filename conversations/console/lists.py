@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.contrib.auth.models import User
+from django.db import connection
 from django.db.models import (
     Count,
     DateTimeField,
@@ -31,6 +32,15 @@ from conversations.models import Conversation, Handoff, Mention, Message, ReadMa
 PAGE: Final = 30
 MOST_UNREAD: Final = 99
 LONGEST_QUERY: Final = 100
+
+# Up to so many are counted, however long it is that nobody has read.
+UNREAD: Final = """
+SELECT place.id, (SELECT count(*) FROM (
+    SELECT FROM conversations_message
+     WHERE conversation_id = place.id AND id > place.mark AND sender = 'user' ORDER BY id DESC LIMIT %s
+) AS unread)
+  FROM unnest(%s::bigint[], %s::bigint[]) AS place (id, mark)
+"""
 
 OPEN_HANDOFFS: Final = Prefetch(
     "handoffs", Handoff.objects.filter(ended_at=None).select_related("operator"), to_attr="open_handoffs"
@@ -237,14 +247,11 @@ def _unread(conversations: list[Any], user: User) -> dict[int, int]:
         )
     )
     watched = [each.pk for each in conversations if each.open_handoffs or each.pk in marks]
-    unread = Q()
-    for pk in watched:
-        unread |= Q(conversation=pk, pk__gt=marks.get(pk, 0))
-    if not unread:
+    if not watched:
         return {}
-    messages = Message.objects.filter(unread, sender=Message.Sender.USER)
-    rows = messages.values("conversation").annotate(number=Count("pk"))
-    return {row["conversation"]: min(row["number"], MOST_UNREAD) for row in rows}
+    with connection.cursor() as cursor:
+        cursor.execute(UNREAD, [MOST_UNREAD, watched, [marks.get(pk, 0) for pk in watched]])
+        return dict(cursor.fetchall())
 
 
 def mark_read(conversation: Conversation, user: User, message_id: int) -> None:

@@ -1,0 +1,85 @@
+"""What keeps tables fast that only ever grow: the indexes that they are read by.
+
+`make bench ARGS=growth` measures it; here the tables are all but empty, so plans that are better for such are
+forbidden.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.db.models import QuerySet
+
+from bots.models import Robot
+from conversations import handoffs
+from conversations.console import lists
+from conversations.console.rights import Scope
+from conversations.models import Handoff
+from tests.support.factories import make_conversation, say
+
+pytestmark = pytest.mark.django_db
+
+GROWING = (
+    "conversations_callback",
+    "conversations_conversation",
+    "conversations_handoff",
+    "conversations_message",
+    "conversations_modelcall",
+    "conversations_turn",
+)
+# Where a row that goes is referred to from is looked up for each row.
+WITHOUT_INDEX = """
+SELECT conrelid::regclass::text, attname
+  FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1]
+ WHERE contype = 'f' AND confrelid::regclass::text = ANY(%s)
+   AND NOT EXISTS (
+       SELECT FROM pg_index WHERE indrelid = conrelid AND indkey[0] = conkey[1] AND indpred IS NULL
+   )
+"""
+
+
+def test_whatever_refers_to_a_growing_table_is_found_by_an_index() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(WITHOUT_INDEX, [list(GROWING)])
+        assert cursor.fetchall() == []
+
+
+def plan_of(rows: QuerySet[Any]) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+    return rows.explain()
+
+
+@pytest.mark.parametrize(
+    "view, index",
+    [
+        ("all", "conversation_open"),
+        ("closed", "conversation_resolved"),
+        ("waiting", "handoff_open"),
+        ("needy", "conversation_needy"),
+    ],
+)
+def test_each_view_of_the_inbox_is_read_by_an_index_of_its_own(view: str, index: str) -> None:
+    user, scope = User.objects.create_user("ada"), Scope(robots=None)
+
+    assert index in plan_of(lists.chosen(user, scope, lists.asked({"view": view}))[: lists.PAGE + 1])
+
+
+def test_a_page_of_history_is_read_from_its_end(robot: Robot) -> None:
+    messages = make_conversation(robot).messages
+
+    assert "message_latest" in plan_of(messages.filter(id__lt=1000).order_by("-id")[:50])
+
+
+def test_what_is_unread_is_not_counted_for_ever(robot: Robot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "MOST_UNREAD", 2)
+    user, conversation = User.objects.create_user("ada"), make_conversation(robot)
+    handoffs.begin(conversation, Handoff.Cause.WORDS)
+    for text in ("one", "two", "three"):
+        say(conversation, text)
+
+    [row] = lists.page(user, Scope(robots=None), lists.asked({"view": "waiting"})).rows
+    assert row.unread == 2
