@@ -513,6 +513,36 @@ def test_pictures_and_files_reach_the_user(
     assert "[written by a human colleague] [file] Bill.pdf" in told
 
 
+def test_who_begins_to_answer_takes_over_and_loses_no_words(desk: Desk, parley: Parley) -> None:
+    user = parley.user()
+    user.ask("Hello")
+    page = desk()
+    open_conversation(page, user)
+    box = page.get_by_label("Answer", exact=True)
+
+    box.press_sequentially("I am a person")
+    expect(page.locator("#owner")).to_have_text("you answer")
+    page.reload()
+    expect(box).to_have_value("I am a person")
+    box.press("Enter")
+    user.wait_until(lambda replies: replies[-1].text == "I am a person")
+    page.reload()
+    expect(page.locator(".message.operator")).to_contain_text("I am a person")
+    expect(box).to_have_value("")
+
+    page.keyboard.press("l")
+    expect(page.get_by_label("Tags")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#menu summary")).to_be_focused()
+    row = page.locator(".row").filter(has_text=user.id)
+    row.focus()
+    user.write("Something else")
+    expect(row).to_contain_text("Something else")
+    expect(row).to_be_focused()
+    page.keyboard.press("b")
+    expect(page.locator("#owner")).to_have_text("the robot answers")
+
+
 def serious(page: Page) -> list[str]:
     """What axe finds that keeps people from using the page."""
     found = Axe().run(page).response["violations"]
@@ -522,6 +552,56 @@ def serious(page: Page) -> list[str]:
         if each["impact"] in {"serious", "critical"}
         for node in each["nodes"]
     ]
+
+
+def look(page: Page, name: str) -> None:
+    """Light and dark, at a desk and on a phone: nothing overflows, nobody is kept from using it."""
+    for scheme in ("light", "dark"):
+        for width in (1300, 390):
+            page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            page.set_viewport_size({"width": width, "height": 850})
+            if folder := os.environ.get("SCREENSHOTS"):
+                page.screenshot(path=f"{folder}/{name}-{width}-{scheme}.png")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        assert serious(page) == [], f"{name}, {scheme}"
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 1300, "height": 850})
+
+
+def test_every_page_and_dialog_can_be_used_by_everybody_in_chinese_too(desk: Desk, parley: Parley) -> None:
+    user = parley.user("people")
+    user.ask("Hello")
+    user.write("I want a human, please")
+    page = desk("supervisor")
+    page.context.add_cookies([{"name": "django_language", "value": "zh-hans", "url": parley.url}])
+    page.goto(f"{parley.url}/console/?view=waiting")
+    look(page, "zh-list")
+    page.locator(".row").filter(has_text=user.id).click()
+    page.locator("#take-over").click()
+    expect(page.locator("#owner")).to_have_text("由您回复")
+    look(page, "zh-conversation")
+    page.locator("#menu summary").click()
+    look(page, "zh-menu")
+    page.keyboard.press("Escape")
+    page.locator("#about").click()
+    page.locator("#panel dl").wait_for()
+    look(page, "zh-user")
+    page.locator("#scroll").focus()
+    page.keyboard.press("?")
+    look(page, "zh-keys")
+    page.keyboard.press("Escape")
+    page.locator(".me summary").click()
+    look(page, "zh-me")
+    page.goto(f"{parley.url}/console/?q=human")
+    page.locator(".found .row").first.wait_for()
+    look(page, "zh-found")
+    page.goto(f"{parley.url}/console/?q=nothing-of-the-kind")
+    look(page, "zh-nothing")
+    page.goto(f"{parley.url}/console/numbers/?days=7")
+    look(page, "zh-numbers")
+    page.context.clear_cookies(name="sessionid")
+    page.goto(f"{parley.url}/console/")
+    look(page, "zh-login")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

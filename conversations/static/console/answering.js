@@ -28,11 +28,12 @@ export class Answering {
   }
 
   show() {
-    const { isYours, state } = this.conversation;
+    const { isYours, isFree, state } = this.conversation;
     const { words } = state;
-    this.text.disabled = this.send.disabled = !isYours && !this.#isNote;
+    this.text.disabled = this.send.disabled = !isYours && !isFree && !this.#isNote;
     this.suggestButton.disabled = !isYours;
-    this.text.placeholder = this.#isNote ? words.note_text : isYours ? this.text.dataset.yours : this.text.dataset.free;
+    const { yours, free, others } = this.text.dataset;
+    this.text.placeholder = this.#isNote ? words.note_text : isYours ? yours : isFree ? free : others;
     this.note.setAttribute("aria-pressed", this.#isNote);
     this.cancel.hidden = this.#way === "say/";
     this.text.form.dataset.way = this.#isNote ? "note" : this.#way === "say/" ? "say" : "edit";
@@ -58,7 +59,7 @@ export class Answering {
     this.show();
     if (!answer) return;
     this.conversation.tell("");
-    this.text.value = [this.text.value.trim(), answer.text].filter(Boolean).join("\n");
+    this.#write([this.text.value.trim(), answer.text].filter(Boolean).join("\n"));
     this.text.focus();
   }
 
@@ -114,8 +115,13 @@ export class Answering {
   }
 
   #put(chosen) {
-    this.text.value = chosen.dataset.text;
+    this.#write(chosen.dataset.text);
     this.canned.hidden = true;
+  }
+
+  #write(text) {
+    this.text.value = text;
+    this.text.dispatchEvent(new Event("input"));
   }
 }
 

@@ -5,6 +5,7 @@ import { Conversation } from "./conversation.js";
 import { listenForKeys } from "./keys.js";
 import { List } from "./list.js";
 import { Live } from "./live.js";
+import { closeMenus } from "./menus.js";
 import { Seat } from "./seat.js";
 
 const alerts = new Alerts();
@@ -24,6 +25,7 @@ if (conversation) {
   live.on("presence", (frame) => conversation.showPresence(frame.names));
 }
 live.connect();
+closeMenus();
 listenForKeys({ list, conversation, seat: new Seat(list.element) });
 
 for (const select of document.querySelectorAll(".filters select")) select.addEventListener("change", () => select.form.submit());

@@ -1,6 +1,7 @@
 // One conversation: its messages as they change, and what the operator does.
 import { Answering, draw } from "./answering.js";
 import { Attaching } from "./attaching.js";
+import { keepDraft } from "./drafts.js";
 import { Messages } from "./messages.js";
 import { post, Refused } from "./posting.js";
 
@@ -28,6 +29,7 @@ export class Conversation {
     if (state.may_operate) {
       this.answering = new Answering(this);
       this.attaching = new Attaching(this, pane);
+      keepDraft(this.text, `console.draft.${state.id}`, () => this.answering.way === "say/");
     }
     this.messages.take(state.events);
     this.#showEarlier(state.earlier);
@@ -39,6 +41,11 @@ export class Conversation {
 
   get isYours() {
     return this.handoff?.is_taken === true && this.handoff.operator === this.state.user;
+  }
+
+  // Nobody has it: whoever begins to answer takes it over.
+  get isFree() {
+    return !this.handoff?.is_taken;
   }
 
   watch() {
@@ -101,6 +108,13 @@ export class Conversation {
     return this.#act("resolve/", { asks_rating: rating.checked });
   }
 
+  // Opens the menu at one of its forms.
+  openMenu(field) {
+    if (!this.menu || this.menu.hidden || field.form.hidden) return;
+    this.menu.open = true;
+    field.focus();
+  }
+
   #connect() {
     const find = (id) => document.getElementById(id);
     [this.takeOverButton, this.handBackButton, this.text, this.sendButton, this.notice, this.earlier] = [
@@ -121,10 +135,23 @@ export class Conversation {
     this.text?.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) this.#send(event);
     });
-    this.text?.addEventListener("input", () => this.#tellTyping());
+    this.text?.addEventListener("input", ({ isTrusted }) => {
+      if (!isTrusted) return; // written by the page itself
+      this.#takeOverByTyping();
+      this.#tellTyping();
+    });
+    this.menu?.addEventListener("toggle", () => this.#fillTags());
     find("about").addEventListener("click", () => this.toggleUser());
     find("messages").addEventListener("toggle", (event) => this.messages.tellTurn(event.target, this.url), true);
     document.addEventListener("visibilitychange", () => this.#markRead());
+  }
+
+  #takeOverByTyping() {
+    if (this.isYours || !this.isFree || this.wasRefused || this.answering.way !== "say/") return;
+    this.taking ??= this.takeOver().finally(() => {
+      this.taking = null;
+      this.wasRefused = !this.isYours; // not asked again with every letter
+    });
   }
 
   #tellTyping() {
@@ -136,6 +163,7 @@ export class Conversation {
   #takeHandoff(event) {
     if (this.handoff && event.change < this.handoff.change) return;
     this.handoff = event.is_open ? event : null;
+    this.wasRefused = false;
     this.instruction = event.instruction;
     this.#showOwner();
   }
@@ -156,8 +184,7 @@ export class Conversation {
     told.hidden = Boolean(this.handoff) || !this.instruction;
     told.textContent = `${words.told} ${this.instruction}`;
     if (!may_operate) return;
-    const isFree = !this.handoff || isWaiting;
-    this.takeOverButton.hidden = !isFree;
+    this.takeOverButton.hidden = !this.isFree;
     const mayGive = Boolean(this.handoff) && (this.isYours || may_supervise || isWaiting);
     this.handBackButton.hidden = document.getElementById("instruct").hidden = !mayGive;
     document.getElementById("assign").hidden = !(mayGive || may_supervise);
@@ -193,8 +220,13 @@ export class Conversation {
     const rating = document.getElementById("rating");
     rating.hidden = this.rating === null;
     rating.textContent = this.state.words.rated.replace("%(score)s", this.rating);
+    this.#fillTags();
+  }
+
+  // Not while somebody edits them.
+  #fillTags() {
     const field = document.querySelector("#tag [name=tags]");
-    if (field && field !== document.activeElement) field.value = this.tags.join(", ");
+    if (field && !this.menu.open) field.value = this.tags.join(", ");
   }
 
   async #act(move, body = {}) {
@@ -205,17 +237,18 @@ export class Conversation {
     if ("tags" in answer) [this.isResolved, this.tags, this.rating] = [answer.is_resolved, answer.tags, answer.rating];
     this.#showOwner();
     this.#showClosing();
-    if (this.isYours) this.text.focus();
+    (this.isYours ? this.text : this.messages.scroll)?.focus(); // the button may be gone
   }
 
   async #send(event) {
     event.preventDefault();
+    await this.taking;
     const text = this.text.value.trim();
     if (!text || this.text.disabled) return;
-    this.text.value = "";
+    this.#empty();
     const way = this.answering.way;
     const answer = way === "say/" ? await this.#say(text) : await this.post(way, { text });
-    if (!answer) return void (this.text.value ||= text);
+    if (!answer) return void this.#restore(text);
     this.tell("");
     this.answering.done();
     this.said(answer, { isNew: !way.startsWith("messages/") });
@@ -226,6 +259,16 @@ export class Conversation {
     if (this.state.until !== null) return void (location.search = "");
     this.messages.take([answer.message ?? answer.note]);
     if (isNew) this.messages.toEnd();
+  }
+
+  #empty() {
+    this.text.value = "";
+    this.text.dispatchEvent(new Event("input"));
+  }
+
+  #restore(text) {
+    this.text.value ||= text;
+    this.text.dispatchEvent(new Event("input"));
   }
 
   // Under the same id until the server has it: what is sent again is not said twice.

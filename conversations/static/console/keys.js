@@ -16,6 +16,8 @@ export function listenForKeys({ list, conversation, seat }) {
     n: () => seat.takeNext(),
     b: () => conversation?.handBack(),
     r: () => document.getElementById("text")?.focus(),
+    a: () => conversation?.openMenu(document.querySelector("#assign [name=operator]")),
+    l: () => conversation?.openMenu(document.querySelector("#tag [name=tags]")),
     u: () => conversation?.toggleUser(),
     m: () => conversation?.answering?.toggleNote(),
     s: () => conversation?.answering?.suggest(),

@@ -50,19 +50,33 @@ export class List {
   async #fetch() {
     this.#timer = null;
     this.#fetchedAt = Date.now();
-    if (this.isLonger) return;
     const open = this.element.querySelector("a.row[aria-current]")?.dataset.conversation;
     const response = await fetch(this.element.dataset.url).catch(() => null);
-    if (!response?.ok || this.isLonger) return;
-    this.element.innerHTML = await response.text();
+    if (!response?.ok) return;
+    this.#keepingFocus(this.#draw, await response.text());
     this.element.querySelector(`a.row[data-conversation="${open}"]`)?.setAttribute("aria-current", "page");
     this.#showTimes();
     this.#showNeed();
   }
 
-  // How many wait for a person, where it is seen from another tab.
+  // Of a longer list only the counts.
+  #draw(html) {
+    if (!this.isLonger) return void (this.element.innerHTML = html);
+    const page = document.createElement("div");
+    page.innerHTML = html;
+    this.element.querySelector(".views").replaceWith(page.querySelector(".views"));
+  }
+
+  #keepingFocus(draw, html) {
+    const focused = this.element.contains(document.activeElement) && document.activeElement.getAttribute("href");
+    draw.call(this, html);
+    if (focused) this.element.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  }
+
+  // How many wait for a person or to be read, where it is seen from another tab.
   #showNeed() {
-    const count = this.element.querySelector(".count.need")?.textContent;
+    const needing = Number(this.element.querySelector(".count.need")?.textContent ?? 0);
+    const count = needing + this.element.querySelectorAll(".row:not(.needs) .count").length;
     this.alerts.look(this.element);
     document.title = count ? `(${count}) ${this.title}` : this.title;
   }
