@@ -77,7 +77,11 @@ def test_what_an_operator_has_is_theirs_until_it_is_handed_back(robot: Robot, ol
     assert names(olive, view="mine") == []
 
 
-def test_lists_are_narrowed_by_robot_and_user(robot: Robot, olive: User) -> None:
+@pytest.mark.parametrize("few", [0, lists.FEW])
+def test_lists_are_narrowed_by_robot_and_user(
+    robot: Robot, olive: User, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(lists, "FEW", few)
     other = make_robot(robot.account, robot.route, "bea")
     alice = at(robot, "alice", 0)
     at(robot, "albert", 1)
