@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from unittest.mock import patch
+
 import pytest
 
 from bots import vendors
@@ -8,10 +11,9 @@ from tests.support.standin import Cloud, StandIn
 
 
 @pytest.fixture
-def paper_cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
+def paper_cloud() -> Iterator[Cloud]:
     """The only vendor there is."""
-    for name in list(vendors.VENDORS):
-        monkeypatch.delitem(vendors.VENDORS, name)
-    monkeypatch.setitem(vendors.VENDORS, "paper", factories.VENDORS["paper"])
     StandIn.cloud = Cloud()
-    return StandIn.cloud
+    # Unlike pytest's monkeypatch it puts the others back in their order.
+    with patch.dict(vendors.VENDORS, {"paper": factories.VENDORS["paper"]}, clear=True):
+        yield StandIn.cloud

@@ -81,7 +81,7 @@ def test_words_are_words_and_never_markup(page: Page, server: Server) -> None:
 
 
 def test_a_hostile_address_is_no_link(page: Page, server: Server) -> None:
-    content = {"Url": "javascript:alert(1)", "FileName": "free money"}
+    content = {"Url": "javascript:alert(1)", "UUID": "1", "FileSize": 1, "FileName": "free money"}
     server.send([{"MsgType": "TIMFileElem", "MsgContent": content}])
     page.get_by_role("log").get_by_text("free money").wait_for()
     assert page.get_by_role("link", name="free money").count() == 0

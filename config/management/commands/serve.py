@@ -78,7 +78,7 @@ def web(listener: socket.socket) -> Program:
 
 
 def worker(number: int) -> Program:
-    return Program(name=f"worker {number}", command=manage("work", "--supervised"))
+    return Program(name=f"worker {number}", command=manage("work", "--supervised", "--skip-checks"))
 
 
 def manage(*arguments: str) -> list[str]:
