@@ -132,7 +132,7 @@ def test_the_model_sees_no_personal_data(screened: Parley, sandbox: Sandbox) -> 
 
     [request] = asked(sandbox, "Reach me")
     assert request["body"]["messages"][-1]["content"] == "Reach me: [PHONE_1] or [EMAIL_1]"
-    assert "8000" not in screened.server.output
+    assert "0013 8000" not in screened.server.output
 
 
 def test_a_user_who_asks_for_people_gets_no_robot(screened: Parley, sandbox: Sandbox) -> None:
