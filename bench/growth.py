@@ -25,6 +25,7 @@ MOST_TIMES: Final = 1.2
 GOAL_S: Final = 0.1
 
 type Act = Callable[[int], object]  # its number, so that each does something else
+type Side = Callable[[], AbstractContextManager[None]]  # inside, its database is open
 
 
 @dataclass
@@ -35,34 +36,55 @@ class Subject:
     act: Act
     may_grow: bool = True  # or is it to cost the same whatever the past?
     is_page: bool = False  # that somebody waits for
+    numbers: Iterator[int] = field(default_factory=itertools.count)  # the same ones in either installation
     spans: list[float] = field(default_factory=list)
 
 
 def measure() -> list[Row]:
-    history.ensure()
-    with history.small():
-        history.ensure(history.SMALL)
-    sides: list[tuple[Callable[[], AbstractContextManager[None]], list[Subject]]] = [
-        (history.small, []),
-        (nullcontext, []),
-    ]
-    for inside, found in sides:
+    sides: list[Side] = [history.small, nullcontext]
+    pasts: list[dict[int, int]] = []
+    for inside, messages in zip(sides, (history.SMALL, history.MESSAGES), strict=True):
         with inside():
-            found += subjects()
-    numbers = itertools.count()
+            history.ensure(messages)
+            pasts.append(lengths(messages))
+    found: list[list[Subject]] = []
+    for inside, writers in zip(sides, (list(pasts[0]), alike(*pasts)), strict=True):
+        with inside():
+            found.append(subjects(writers))
     logging.disable(logging.INFO)  # a line for each turn
     for _ in range(ROUNDS):
-        for pair in zip(*(found for _, found in sides), strict=True):
-            for (inside, _), subject in zip(sides, pair, strict=True):
+        for pair in zip(*found, strict=True):
+            for inside, subject in zip(sides, pair, strict=True):
                 with inside():
-                    run(subject, numbers)
+                    run(subject)
     logging.disable(logging.NOTSET)
-    return [compared(small, large) for small, large in zip(*(found for _, found in sides), strict=True)]
+    return [compared(small, large) for small, large in zip(*found, strict=True)]
 
 
-def run(subject: Subject, numbers: Iterator[int]) -> None:
-    subject.act(next(numbers))
-    for number in itertools.islice(numbers, EACH):
+def lengths(messages: int) -> dict[int, int]:
+    """Conversations in which users may write just now, and how many messages of the past each has."""
+    from django.db.models import Count, Q
+
+    from conversations.models import Conversation
+
+    idle = Conversation.objects.filter(resolved_at=None, need=0, owner="robot").order_by("pk")
+    past = Count("messages", filter=Q(messages__pk__lte=messages))
+    return dict(idle.annotate(past=past).values_list("pk", "past"))
+
+
+def alike(some: dict[int, int], others: dict[int, int]) -> list[int]:
+    """For each of some conversations one of the others that is as long: turns read what was said."""
+    free, found = dict(others), []
+    for length in some.values():
+        nearest = min(free, key=lambda each: abs(free[each] - length))
+        found.append(nearest)
+        del free[nearest]
+    return found
+
+
+def run(subject: Subject) -> None:
+    subject.act(next(subject.numbers))
+    for number in itertools.islice(subject.numbers, EACH):
         began = time.perf_counter()
         subject.act(number)
         subject.spans.append(time.perf_counter() - began)
@@ -80,13 +102,21 @@ def compared(small: Subject, large: Subject) -> Row:
     return Row(what, f"{ms(before)}, {ms(after)} ({times:.2f}), {ms(p95)}", "; ".join(goals))
 
 
-def subjects() -> list[Subject]:
-    """For the database that is open now."""
+def subjects(writers: list[int]) -> list[Subject]:
+    """For the database that is open now, and conversations in which users write."""
     client = operators_client()
     return [
-        Subject("a callback of a known user", lambda number: hear(number, 1), may_grow=False),
-        Subject(f"{BATCH} callbacks of known users", lambda number: hear(number, BATCH), may_grow=False),
-        Subject("a turn without its model: claimed, context, settled", turn, may_grow=False),
+        Subject("a callback of a known user", lambda number: hear(writers, number, 1), may_grow=False),
+        Subject(
+            f"{BATCH} callbacks of known users",
+            lambda number: hear(writers, number, BATCH),
+            may_grow=False,
+        ),
+        Subject(
+            "a turn without its model: claimed, context, settled",
+            lambda number: turn(writers[number % len(writers)]),
+            may_grow=False,
+        ),
         *(
             Subject(what, page(client, address), may_grow=False, is_page=True)
             for what, address in inbox().items()
@@ -194,13 +224,14 @@ def listing(model: str) -> Callable[[int], str]:
     return lambda number: f"/admin/conversations/{model}/"
 
 
-def hear(number: int, count: int) -> None:
+def hear(writers: list[int], number: int, count: int) -> None:
     from conversations import receiving
 
-    receiving.store([arrival(number * BATCH + each) for each in range(count)])
+    numbers = range(number * count, (number + 1) * count)
+    receiving.store([arrival(each, writers[each % len(writers)]) for each in numbers])
 
 
-def arrival(number: int) -> Any:
+def arrival(number: int, conversation: int) -> Any:
     """A callback that tells of a message, as it is once it was read."""
     from django.utils import timezone
 
@@ -211,8 +242,8 @@ def arrival(number: int) -> Any:
 
     account = find_account(stage.ACCOUNT)
     assert account is not None
+    user = f"user-{conversation}"
     key, now = f"{number}-{time.time_ns()}", timezone.now()
-    user = writer(number)
     event = MessageReceived(
         event_id=key,
         happened_at=now,
@@ -229,18 +260,12 @@ def arrival(number: int) -> Any:
     return Arrival(account, callback, [event])
 
 
-def writer(number: int) -> str:
-    """One of the users who write just now."""
-    return f"user-{history.NEEDY + 1 + number % (history.WRITING - history.NEEDY)}"
-
-
-def turn(number: int) -> None:
-    """Whichever waits: callbacks left some."""
+def turn(conversation: int) -> None:
+    """Callbacks left one in each."""
     from conversations import context, turns
     from conversations.models import Turn
 
-    waiting = Turn.objects.filter(state=Turn.State.WAITING).values_list("conversation", flat=True).first()
-    taken = turns.take(waiting) if waiting else None
+    taken = turns.take(conversation)
     if taken is None:
         raise Failed("no turn waits")
     context.show(taken)

@@ -221,17 +221,27 @@ def filled_models() -> list[Any]:
 
 def rows() -> Iterator[str]:
     """Statements that make rows of the exchanges."""
-    from bots.models import LanguageModel, Robot, VendorAccount
-    from conversations import models
+    from bots.models import Robot
+
+    robot = Robot.objects.get()
+    yield conversations(robot.pk)
+    yield from turns()
+    yield callbacks(robot.account_id, robot.user_id)
+    yield from messages()
+    yield from deeds()
+    yield from spending(robot.account_id, robot.user_id)
+
+
+def conversations(robot: int) -> str:
+    from conversations.models import Conversation
     from conversations.storing import insert
 
-    robot, account, model = Robot.objects.get(), VendorAccount.objects.get(), LanguageModel.objects.get()
-    yield (
+    return (
         insert(
-            models.Conversation,
+            Conversation,
             id="n",
             public_id="left(md5(n::text), 16)",
-            robot_id=str(robot.pk),
+            robot_id=str(robot),
             peer_id="'user-' || n",
             owner=f"CASE WHEN n <= {HELD} THEN 'operator' ELSE 'robot' END",
             need=f"CASE WHEN n <= {WAITING} THEN 3 WHEN n BETWEEN {HELD + 1} AND {NEEDY} THEN 2 ELSE 0 END",
@@ -243,68 +253,55 @@ def rows() -> Iterator[str]:
         )
         + " FROM (SELECT id AS n, began_at, ended_at FROM place ORDER BY id) AS place"
     )
-    yield (
+
+
+def turns() -> Iterator[str]:
+    """With the one call that each made to its model."""
+    from bots.models import LanguageModel
+    from conversations.models import ModelCall, Turn
+    from conversations.storing import insert
+
+    of_both = {
+        "id": "exchange.id",
+        "attempt": "1",
+        "model_id": str(LanguageModel.objects.get().pk),
+        "finish_reason": "'stop'",
+        "input_tokens": "400",
+        "output_tokens": "60",
+        "cost": "0.002",
+        "currency": "'CNY'",
+        "started_at": "begun_at",
+        "first_token_at": "answered_at",
+        "ended_at": "answered_at",
+    }
+    yield insert(
+        Turn, **of_both, conversation_id="place", state="'done'", epoch="0", reply="said", queued_at="at",
+        spoken_at="answered_at", change="3 * exchange.id",
+    ) + " FROM exchange JOIN phrase ON phrase.id = answered ORDER BY exchange.id"  # fmt: skip
+    yield insert(
+        ModelCall, **of_both, turn_id="id", outcome="'answered'", day="at::date",
+    ) + " FROM exchange ORDER BY id"  # fmt: skip
+
+
+def callbacks(account: int, robot: str) -> str:
+    from conversations.models import Callback
+    from conversations.storing import insert
+
+    return (
         insert(
-            models.Turn,
-            id="exchange.id",
-            conversation_id="place",
-            state="'done'",
-            epoch="0",
-            attempt="1",
-            model_id=str(model.pk),
-            reply="said",
-            finish_reason="'stop'",
-            input_tokens="400",
-            output_tokens="60",
-            cost="0.002",
-            currency="'CNY'",
-            queued_at="at",
-            started_at="begun_at",
-            first_token_at="answered_at",
-            spoken_at="answered_at",
-            ended_at="answered_at",
-            change="3 * exchange.id",
-        )
-        + " FROM exchange JOIN phrase ON phrase.id = answered ORDER BY exchange.id"
-    )
-    yield (
-        insert(
-            models.ModelCall,
+            Callback,
             id="id",
-            turn_id="id",
-            attempt="1",
-            model_id=str(model.pk),
-            outcome="'answered'",
-            finish_reason="'stop'",
-            input_tokens="400",
-            output_tokens="60",
-            cost="0.002",
-            currency="'CNY'",
-            day="at::date",
-            started_at="begun_at",
-            first_token_at="answered_at",
-            ended_at="answered_at",
-        )
-        + " FROM exchange ORDER BY id"
-    )
-    yield (
-        insert(
-            models.Callback,
-            id="id",
-            account_id=str(account.pk),
+            account_id=str(account),
             delivery_id="'144115233406643804-1700000000-' || id",
             event="'Bot.OnC2CMessage'",
             received_at="at",
             query="""'{"SdkAppid": "1400000000", "CallbackCommand": "Bot.OnC2CMessage"}'""",
             headers="""'{"content-type": "application/json"}'""",
-            body=CALLBACK_BODY.format(robot=robot.user_id),
+            body=CALLBACK_BODY.format(robot=robot),
             state="'read'",
         )
         + " FROM exchange ORDER BY id"
     )
-    yield from messages()
-    yield from deeds()
-    yield from spending(account.pk, robot.user_id)
 
 
 def messages() -> Iterator[str]:

@@ -6,10 +6,15 @@ another.  Both sides are folded, so that case, width, accents and traditional ch
 The index is a table of its own that is brought up to date once a minute and ahead of each search, by the
 numbers that changes draw (`announcing`): an index of the messages themselves would be written with every
 callback and every frame.  An embedded PostgreSQL has no pg_trgm; arrays of lexemes need no extension.
+
+Messages are indexed in parts, by their ids, and looked for in the newest part first: what is said often
+fills a page from there, and what is said seldom costs little in any.  No combination of words makes
+PostgreSQL gather more than the hits of a part before it can stop.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -17,7 +22,7 @@ from typing import Any, Final
 
 import regex
 from django.db import connection
-from django.db.models import F, Max, QuerySet
+from django.db.models import F, Max, Min, QuerySet
 from django.db.models.expressions import RawSQL
 
 from bots import draining
@@ -30,7 +35,9 @@ LONGEST_WORD: Final = 64  # characters that are indexed
 MARGIN: Final = 10_000
 SMALL_MARGIN: Final = 500
 AT_ONCE: Final = 2000
-WALK: Final = 20_000  # messages that a search walks back over before it looks words up
+PART_BITS: Final = 14  # 16,384 ids in a part; `conversations_words_in_part` in the database goes by the same
+LOOK_S: Final = 0.04  # after that a search shows what it has, and goes on from there when asked to
+FASTER: Final = 4  # times as many parts in a statement as in the one before, as long as there is time
 AHEAD_OF_SEARCH: Final = 500  # messages that a search indexes first, at most
 
 INDEX: Final = """
@@ -40,26 +47,30 @@ SELECT message.id, new.change, array_to_tsvector(string_to_array(new.words, ' ')
   JOIN conversations_message AS message ON message.id = new.id
     ON CONFLICT (message_id) DO UPDATE SET change = EXCLUDED.change, words = EXCLUDED.words
 """
-
-
-FIRST_OF: Final = "SELECT hit.message_id FROM hit {where} ORDER BY hit.message_id DESC LIMIT %(most)s"
 IN_THESE: Final = """
  WHERE EXISTS (SELECT FROM conversations_message AS message
                 WHERE message.id = hit.message_id AND EXISTS ({chosen}))
 """
-WALK_BACK: Final = """
-WITH recent AS MATERIALIZED (
-    SELECT message_id, words FROM conversations_messagewords
-     WHERE %(before)s::bigint IS NULL OR message_id < %(before)s
-     ORDER BY message_id DESC LIMIT %(walk)s
-), hit AS (SELECT message_id FROM recent WHERE words @@ %(query)s::tsquery)
-"""
-LOOK_UP: Final = """
+# Materialized, or PostgreSQL might think it better to go through all messages from the newest one on.
+LOOK: Final = """
 WITH hit AS MATERIALIZED (
-    SELECT message_id FROM conversations_messagewords
-     WHERE words @@ %(query)s::tsquery AND (%(before)s::bigint IS NULL OR message_id < %(before)s)
+    SELECT message_id
+      FROM unnest(%(queries)s::text[]) AS part (query)
+      JOIN conversations_messagewords
+        ON conversations_words_in_part(message_id, words) @@ part.query::tsquery
+     WHERE %(before)s::bigint IS NULL OR message_id < %(before)s
 )
+SELECT hit.message_id FROM hit {where} ORDER BY hit.message_id DESC LIMIT %(most)s
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Ids of messages, the newest first, and where to look for more: before the message of that id."""
+
+    ids: list[int]
+    before: int | None  # None: there are no more
+    is_cut: bool = False  # older ones were not looked at yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,39 +99,52 @@ def words_of(text: str) -> set[str]:
     return words
 
 
-def query_of(text: str) -> str:
-    """All that is looked for, each word by its beginning; "" where there is nothing to look for."""
+def query_of(text: str, part: int) -> str:
+    """All that is looked for in a part, each word by its beginning; "" where there is nothing to look for."""
     terms: dict[str, None] = {}
     for spelled, run in runs_of(text):
         if spelled or len(run) == 1:
-            terms[f"'{run[:LONGEST_WORD]}':*"] = None
+            terms[f"'{part:x}:{run[:LONGEST_WORD]}':*"] = None
         else:
-            terms |= {f"'{run[place : place + 2]}'": None for place in range(len(run) - 1)}
+            terms |= {f"'{part:x}:{run[place : place + 2]}'": None for place in range(len(run) - 1)}
     return " & ".join(terms)
 
 
 def found(
     text: str, *, within: QuerySet[Conversation] | None = None, before: int | None = None, most: int
-) -> list[int]:
-    """Ids of messages that have all of it, the newest first, of any conversation or only of these.  None if
-    there is nothing to look for.
-
-    PostgreSQL could choose between walking back from the newest message and looking words up, but it takes
-    words for independent of one another, and beginnings of words for common.  So a walk comes first, for what
-    is said all the time; what it does not fill a page with is rare, and is looked up.
-    """
-    wanted: dict[str, Any] = {
-        "query": query_of(text),
-        "before": before,
-        "most": most,
-        "walk": WALK,
-    }
-    if not wanted["query"]:
-        return []
+) -> Found:
+    """Messages that have all of it, of any conversation or only of these."""
+    if not query_of(text, 0):
+        return Found([], None)
     where, values = _within(within) if within is not None else ("", {})
-    first = FIRST_OF.format(where=where)
-    ids = _run(WALK_BACK + first, wanted | values)
-    return ids if len(ids) == most else _run(LOOK_UP + first, wanted | values)
+    wanted = values | {"before": before, "most": most + 1}
+    parts, done, step = _parts(before), 0, 1
+    ids: list[int] = []
+    until = time.monotonic() + LOOK_S
+    while done < len(parts) and len(ids) <= most:
+        began = time.monotonic()
+        if done and began >= until:
+            return Found(ids, parts[done - 1] << PART_BITS, is_cut=True)
+        queries = [query_of(text, part) for part in parts[done : done + step]]
+        ids += _run(LOOK.format(where=where), wanted | {"queries": queries})
+        done += step
+        step = _next_step(step, time.monotonic() - began)
+    return Found(ids[:most], ids[most - 1] if len(ids) > most else None)
+
+
+def _parts(before: int | None) -> range:
+    """The parts that there are, the newest first."""
+    ends = MessageWords.objects.aggregate(first=Min("pk"), last=Max("pk"))
+    if ends["last"] is None:
+        return range(0)
+    last = ends["last"] if before is None else min(ends["last"], before - 1)
+    return range(last >> PART_BITS, (ends["first"] >> PART_BITS) - 1, -1)
+
+
+def _next_step(step: int, took_s: float) -> int:
+    """How many parts to look at next, so that it takes half of the time at most."""
+    in_time = int(step * LOOK_S / 2 / max(took_s, 1e-6))
+    return max(1, min(FASTER * step, in_time))
 
 
 def _within(conversations: QuerySet[Conversation]) -> tuple[str, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from django.db.models import QuerySet
@@ -29,6 +30,7 @@ class Hit:
 class Hits:
     hits: list[Hit]
     next: int | None  # `before` of the next page; None: this is the last one
+    since: datetime | None  # as far back as was looked, where that is not as far as `next` tells
 
 
 def hits(user: Visitor, scope: Scope, wanted: Asked, before: int | None = None) -> Hits:
@@ -36,11 +38,21 @@ def hits(user: Visitor, scope: Scope, wanted: Asked, before: int | None = None) 
     those older than the one of that id."""
     searching.bring_up_to_date()
     within = where_to_look(user, scope, wanted)
-    ids = searching.found(wanted.query, within=within, before=before, most=PAGE + 1)
-    rows = Message.objects.select_related("conversation__robot__account").in_bulk(ids[:PAGE])
-    shown = [rows[pk] for pk in ids[:PAGE] if pk in rows]
+    found = searching.found(wanted.query, within=within, before=before, most=PAGE)
+    rows = Message.objects.select_related("conversation__robot__account").in_bulk(found.ids)
+    shown = [rows[pk] for pk in found.ids if pk in rows]
     masking.note_list(user, "search", [searching.text_of(each) for each in shown], wanted.query)
-    return Hits(hits=hits_in(shown, user, wanted.query), next=ids[PAGE - 1] if len(ids) > PAGE else None)
+    return Hits(
+        hits=hits_in(shown, user, wanted.query),
+        next=found.before,
+        since=said_at(found.before) if found.before and found.is_cut else None,
+    )
+
+
+def said_at(place: int) -> datetime | None:
+    """When the first message from this id on was said."""
+    later = Message.objects.filter(pk__gte=place).order_by("pk").values_list("happened_at", flat=True)
+    return later.first()
 
 
 def hits_in(messages: list[Message], user: Visitor, query: str) -> list[Hit]:

@@ -12,9 +12,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import QuerySet
+from django.test.utils import CaptureQueriesContext
 
 from bots.models import Robot
-from conversations import handoffs
+from conversations import handoffs, searching
 from conversations.console import lists
 from conversations.console.rights import Scope
 from conversations.models import Handoff
@@ -72,6 +73,20 @@ def test_a_page_of_history_is_read_from_its_end(robot: Robot) -> None:
     messages = make_conversation(robot).messages
 
     assert "message_latest" in plan_of(messages.filter(id__lt=1000).order_by("-id")[:50])
+
+
+def test_a_search_looks_words_up_part_by_part(robot: Robot) -> None:
+    say(make_conversation(robot), "refund")
+    searching.catch_up()
+
+    with CaptureQueriesContext(connection) as caught:
+        searching.found("refund", most=20)
+
+    [look] = [each["sql"] for each in caught.captured_queries if "tsquery" in each["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {look}")
+        assert "message_words_by_part" in str(cursor.fetchall())
 
 
 def test_what_is_unread_is_not_counted_for_ever(robot: Robot, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ def conversation(robot: Robot) -> Conversation:
 def found(query: str) -> list[str]:
     searching.catch_up()
     texts = dict(Message.objects.values_list("pk", "text"))
-    return [texts[pk] for pk in searching.found(query, most=20)]
+    return [texts[pk] for pk in searching.found(query, most=20).ids]
 
 
 @pytest.mark.parametrize(
@@ -87,21 +87,67 @@ def test_all_that_was_there_before_is_indexed_in_rounds(
     assert MessageWords.objects.count() == 5
 
 
-@pytest.mark.parametrize("walk", [0, 2, 20])
-def test_pages_follow_without_gap_however_found(
-    conversation: Conversation, robot: Robot, monkeypatch: pytest.MonkeyPatch, walk: int
-) -> None:
-    monkeypatch.setattr(searching, "WALK", walk)
+def start_part() -> None:
+    """Let the next message be the first of a part of its own, and have the part before stay empty."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT setval('conversations_message_id_seq', ((last_value >> %(bits)s) + 2 << %(bits)s) - 1)"
+            "  FROM conversations_message_id_seq",
+            {"bits": searching.PART_BITS},
+        )
+
+
+@pytest.fixture
+def said(conversation: Conversation, robot: Robot) -> list[int]:
+    """Messages of two conversations, the newest first, three to a part, with empty parts between."""
     other = make_conversation(make_robot(robot.account, robot.route, "bea"))
-    said = [say(other if number % 3 == 0 else conversation, f"same words {number}").pk for number in range(9)]
+    ids = []
+    for number in range(9):
+        if number % 3 == 0:
+            start_part()
+        ids.append(say(other if number % 3 == 0 else conversation, f"same words {number}").pk)
     searching.catch_up()
+    return ids[::-1]
 
+
+def test_pages_follow_without_gap_over_all_parts(said: list[int], robot: Robot) -> None:
     first = searching.found("same", most=4)
-    second = searching.found("same", most=9, before=first[-1])
+    second = searching.found("same", most=5, before=first.before)
 
-    assert first + second == said[::-1]
-    within = Conversation.objects.filter(robot=other.robot_id)
-    assert searching.found("same", most=9, within=within) == [said[6], said[3], said[0]]
+    assert first.ids + second.ids == said
+    assert not first.is_cut
+    assert second.before is None
+    within = Conversation.objects.exclude(robot=robot)
+    assert searching.found("same", most=9, within=within).ids == [said[2], said[5], said[8]]
+    assert searching.found("same", most=2, within=within).before == said[5]
+
+
+def test_a_search_that_takes_long_says_how_far_it_looked_and_goes_on_from_there(
+    said: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "LOOK_S", 0)
+    pages: list[tuple[list[int], bool]] = []
+    before = None
+    while not pages or before:
+        page = searching.found("same", most=2, before=before)
+        pages.append((page.ids, page.is_cut))
+        before = page.before
+
+    newest, second, third = said[:3], said[3:6], said[6:]
+    assert pages == [
+        (newest[:2], False), (newest[2:], True), ([], True),
+        (second[:2], False), (second[2:], True), ([], True),
+        (third[:2], False), (third[2:], False),
+    ]  # fmt: skip
+
+
+def test_what_is_sought_in_a_part_is_not_found_in_others(conversation: Conversation) -> None:
+    start_part()
+    say(conversation, "refund")
+    start_part()
+    say(conversation, "parcel")
+
+    assert found("refund parcel") == []
 
 
 def test_to_be_up_to_date_takes_two_queries(

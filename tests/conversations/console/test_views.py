@@ -265,6 +265,24 @@ def test_search_finds_messages_page_by_page(
     assert rest.next is None
 
 
+def test_a_search_that_takes_long_tells_how_far_it_looked(
+    conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "LOOK_S", 0)
+    old = say(conversation, "refund")
+    say(conversation, "something else", pk=old.pk + (1 << searching.PART_BITS))
+    searching.catch_up()
+    olive = desk("olive")
+
+    response = olive.get("/console/?q=refund")
+    rest = olive.get(f"/console/found/?q=refund&before={response.context['found'].next}")
+
+    assert response.context["found"].hits == []
+    assert "Search what was said before" in response.content.decode()
+    assert [hit.message for hit in rest.context["found"].hits] == [old]
+    assert "Search what was said before" not in rest.content.decode()
+
+
 def test_search_takes_the_same_queries_for_any_number_of_hits(
     conversation: Conversation, robot: Robot, django_assert_num_queries: Any
 ) -> None:
