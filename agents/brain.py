@@ -20,6 +20,7 @@ from agents.completions import Refused, Request
 from agents.line import Line
 from agents.models import AgentTemplate, Call
 from bots.database import release_connection
+from bots.known import known_now
 from conversations import spoken, users, wakeups
 from conversations.delivering import owned
 from conversations.errors import NeedsPeople, NoModelAnswered, OverLimit, Superseded
@@ -35,7 +36,7 @@ NOBODY = "unknown-"  # before the ids of callers of whom the agent told nothing
 
 def admit(slug: str, authorization: str) -> AgentTemplate:
     """The template whose bearer this is.  Raises Refused."""
-    template = AgentTemplate.objects.filter(slug=slug, enabled=True).first()
+    template = known_now().get(find_template, slug)
     if template is None:
         raise Refused(404, "no_such_template", "There is no such agent template.")
     has_scheme = authorization[: len(BEARER)].lower() == BEARER
@@ -43,6 +44,11 @@ def admit(slug: str, authorization: str) -> AgentTemplate:
     if not constant_time_compare(token, template.brain_secret):
         raise Refused(401, "invalid_api_key", "The bearer token is not this template's.")
     return template
+
+
+def find_template(slug: str) -> AgentTemplate | None:
+    """The enabled template of that name with its robot, for `bots.known`."""
+    return AgentTemplate.objects.filter(slug=slug, enabled=True).select_related("robot").first()
 
 
 def answer(template: AgentTemplate, request: Request, line: Line) -> None:

@@ -4,14 +4,15 @@
     well ──fails too often──▶ broken ──time passes──▶ on trial ──answers──▶ well
                                 └────────fails────────┘
 
-The state of a route's models is read with them; a call that went well is counted only where others have
-failed lately.
+The state of models is read when they are about to be asked; a call that went well is counted only where
+others have failed lately.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from datetime import timedelta
 from typing import Final
 
@@ -30,6 +31,17 @@ WINDOW: Final = timedelta(minutes=1)  # from the first failure: calls are counte
 MIN_FAILURES: Final = 5  # fewer within the window may be chance
 FAILURE_RATE: Final = 0.5  # of the calls within the window
 BREAK: Final = timedelta(seconds=30)  # a broken model is tried again after this
+
+
+def as_now(models: Iterable[LanguageModel]) -> list[LanguageModel]:
+    """The same models with what is known of each at this moment: one query.  They are copies, for the models
+    themselves may be everybody's (`bots.known`)."""
+    copies = [copy(model) for model in models]
+    found = {health.model_id: health for health in ModelHealth.objects.filter(model__in=copies)}
+    relation = LanguageModel._meta.get_field("health")
+    for model in copies:
+        relation.set_cached_value(model, found.get(model.pk))
+    return copies
 
 
 def soonest_first(models: Iterable[LanguageModel]) -> list[LanguageModel]:

@@ -796,6 +796,16 @@ class Robot(Budget):
         return RobotProfile(user_id=self.user_id, nickname=self.nickname, avatar_url=self.avatar_url)
 
 
+class Revision(models.Model):
+    """What the configuration is known by until it changes; triggers write it, see `bots.known`.  The tables
+    of all that admins configure have one; those that are written as work goes on have none."""
+
+    value = models.UUIDField(primary_key=True)
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
 class PersonaVersion(models.Model):
     """What a robot's persona was from some moment on."""
 

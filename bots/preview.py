@@ -66,7 +66,7 @@ class Preview:
     @property
     def troubled(self) -> set[int]:
         """Models that nobody asks at the moment."""
-        models = self.decision.models if self.decision else []
+        models = health.as_now(self.decision.models if self.decision else [])
         return {model.pk for model in models if health.rest_s(model) or health.is_broken(model)}
 
 
@@ -74,7 +74,7 @@ def preview(route: Route, query: Mapping[str, str]) -> Preview:
     form = PreviewForm(query if "kind" in query else None)
     if not form.is_valid():
         return Preview(form=form)
-    rules = routing.rules_of(route)
+    rules = routing.rules_of(route.pk)
     return Preview(
         form=form,
         classifier=LanguageModel.objects.filter(classified_routes=route).first(),

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from bots.classifying import Verdict
 from bots.events import JSONDict
-from bots.models import LanguageModel, Route, Rule, RuleModel
+from bots.models import LanguageModel, Rule, RuleModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +77,10 @@ CONDITIONS: Final[dict[str, Callable[[Any, Facts], bool]]] = {
 }
 
 
-def rules_of(route: Route) -> list[Rule]:
-    """The route's rules in order, with their models and what is known of those: two queries."""
-    choices = Prefetch("choices", RuleModel.objects.select_related("model__health"))
-    return list(route.rules.prefetch_related(choices))
+def rules_of(route_id: int) -> list[Rule]:
+    """The route's rules in order, with their models and what those cost: three queries."""
+    choices = Prefetch("choices", RuleModel.objects.select_related("model").prefetch_related("model__prices"))
+    return list(Rule.objects.filter(route=route_id).prefetch_related(choices))
 
 
 def decide(rules: list[Rule], facts: Facts) -> Decision:

@@ -13,6 +13,7 @@ from bots import health, intents, judging, routing
 from bots.classifying import Verdict, classify
 from bots.database import release_connection
 from bots.errors import ModelBusy, ModelError
+from bots.known import known_at
 from bots.llms import client_for
 from bots.llms.base import Prompt
 from bots.models import LanguageModel, Rule
@@ -28,7 +29,7 @@ log = structlog.get_logger(__name__)
 def choose(turn: Turn, outlet: Outlet, screening: Screening) -> routing.Decision:
     """The models for this turn, or people if there are any, and why those."""
     robot = turn.conversation.robot
-    rules = routing.rules_of(robot.route)
+    rules = known_at(turn.conversation.revision).get(routing.rules_of, robot.route_id)
     if not desks.is_open(robot):
         rules = routing.of_models(rules)
     text = question_of(turn)
@@ -43,7 +44,7 @@ def choose(turn: Turn, outlet: Outlet, screening: Screening) -> routing.Decision
 
 def verdict_on(text: str, turn: Turn, rules: list[Rule], outlet: Outlet, screening: Screening) -> Verdict:
     """By the route's classifier, where a rule needs to know and it can say; else by keywords."""
-    known = intents.known()
+    known = known_at(turn.conversation.revision).get(intents.known)
     is_needed = routing.asks_for(rules, "intents") or routing.asks_for(rules, "min_complexity")
     model = turn.conversation.robot.route.classifier if is_needed else None
     if model and model.enabled and text.strip():
@@ -60,6 +61,7 @@ def ask(turn: Turn, model: LanguageModel, prompt: Prompt, outlet: Outlet) -> str
 
     Raises ModelError, OverLimit, Superseded.
     """
+    [model] = health.as_now([model])
     if health.admit(model):
         raise ModelBusy("left alone for now", party=model.slug, code="resting")
     capacity.check_spare(model)

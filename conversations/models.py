@@ -124,6 +124,9 @@ class Conversation(models.Model):
         ROBOT = "robot", _("robot")
         OPERATOR = "operator", _("operator")
 
+    # Under which a turn knows the configuration (`bots.known`); None: not by one, so it is read anew.
+    revision: str | None = None
+
     class Need(models.IntegerChoices):
         """Why a person should look at it; the higher the more urgent."""
 

@@ -97,8 +97,8 @@ def models_for(turn: Turn, prompt: Prompt) -> list[LanguageModel]:
         verdict=classify(prompt.messages[-1].content, intents.known()),
         tier=turn.tier.slug if turn.tier else "",
     )
-    rules = routing.of_models(routing.rules_of(turn.conversation.robot.route))
-    return routing.decide(rules, facts).models
+    rules = routing.of_models(routing.rules_of(turn.conversation.robot.route_id))
+    return health.as_now(routing.decide(rules, facts).models)
 
 
 def ask(turn: Turn, model: LanguageModel, prompt: Prompt, screening: Screening) -> str:

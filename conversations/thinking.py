@@ -45,7 +45,7 @@ def ask(turn: Turn, outlet: Outlet, screening: Screening) -> str:
     update(turn, persona_id=persona_id, context=shown.plan, choice=decision.reasons)
     if decision.is_for_people:
         raise NeedsPeople("by the rule of the route")
-    choices = health.soonest_first(decision.models)
+    choices = health.soonest_first(health.as_now(decision.models))
     failures: list[ModelError] = []
     for model in choices:
         is_last = model == choices[-1]

@@ -22,6 +22,8 @@ from django.utils import timezone
 
 from bots import draining
 from bots.errors import VendorError
+from bots.known import REVISION, known_at
+from bots.robots import load_robot
 from conversations import calls, desks, handoffs, needs, ratings, summaries, telling, tracing, users, wakeups
 from conversations.delivering import owned, pause
 from conversations.desks import desk_of
@@ -38,6 +40,12 @@ LONGEST_BURST: Final = 10  # merge windows: whoever never stops writing is answe
 DELIVERY_AGE: Final = timedelta(hours=1)  # an answer that could not be delivered by then is given up
 MAX_CRASHES: Final = 3  # attempts that end in an error we did not foresee
 MAX_ATTEMPTS: Final = 100  # a turn that kills its worker must not do so for ever
+
+# Every turn begins with it, and the ORM would take longer to write it than the database to do it.
+LOCK: Final = f"""
+SELECT conversation.*, {REVISION} AS revision FROM conversations_conversation AS conversation
+ WHERE id = %s FOR NO KEY UPDATE
+"""  # noqa: S608
 
 
 def answer(conversation_id: int) -> None:
@@ -91,11 +99,9 @@ def take(conversation_id: int) -> Turn | None:
 
 def lock(conversation_id: int) -> Conversation:
     """The conversation with all that a turn goes by, held until the end of the transaction."""
-    return (
-        Conversation.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("robot__account", "robot__route", "robot__policy", "robot__default_tier")
-        .get(pk=conversation_id)
-    )
+    [conversation] = Conversation.objects.raw(LOCK, [conversation_id])
+    conversation.robot = known_at(conversation.revision).get(load_robot, conversation.robot_id)
+    return conversation
 
 
 def begin(turn: Turn) -> None:
