@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import QueryDict
 
+from bots.models import Robot
 from conversations import searching
 from conversations.console import lists, masking, rights
 from conversations.console.lists import Asked
@@ -17,6 +18,7 @@ from conversations.models import Conversation, Message
 from conversations.searching import Piece
 
 PAGE: Final = 20
+ROBOTS: Final = Prefetch("conversation__robot", Robot.objects.select_related("account"))  # once for all hits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,7 @@ def hits(user: Visitor, scope: Scope, wanted: Asked, before: int | None = None) 
     searching.bring_up_to_date()
     within = where_to_look(user, scope, wanted)
     found = searching.found(wanted.query, within=within, before=before, most=PAGE)
-    rows = Message.objects.select_related("conversation__robot__account").in_bulk(found.ids)
+    rows = Message.objects.select_related("conversation").prefetch_related(ROBOTS).in_bulk(found.ids)
     shown = [rows[pk] for pk in found.ids if pk in rows]
     masking.note_list(user, "search", [searching.text_of(each) for each in shown], wanted.query)
     return Hits(

@@ -25,6 +25,7 @@ from django.db.models.expressions import Combinable
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
+from bots.models import Robot
 from conversations.console import masking, rights
 from conversations.console.rights import Scope
 from conversations.models import Conversation, Handoff, Mention, Message, ReadMark
@@ -43,9 +44,9 @@ SELECT place.id, (SELECT count(*) FROM (
   FROM unnest(%s::bigint[], %s::bigint[]) AS place (id, mark)
 """
 
-OPEN_HANDOFFS: Final = Prefetch(
-    "handoffs", Handoff.objects.filter(ended_at=None).select_related("operator"), to_attr="open_handoffs"
-)
+OPEN_HANDOFFS: Final = Prefetch("handoffs", Handoff.objects.filter(ended_at=None), to_attr="open_handoffs")
+# Once for all rows: joined to each, personas would travel and accounts be decrypted as often.
+ROBOTS: Final = Prefetch("robot", Robot.objects.select_related("account"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,15 @@ class Row:
     handoff: Handoff | None
     last: Message | None
     unread: int
+
+    # What `get_…_display` tells, for which Django translates all choices each time.
+    @property
+    def said_by(self) -> Any:
+        return Message.Sender(self.last.sender).label if self.last else ""
+
+    @property
+    def cause(self) -> Any:
+        return Handoff.Cause(self.handoff.cause).label if self.handoff else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,10 +200,10 @@ def narrowed(user: Any, scope: Scope, wanted: Asked) -> QuerySet[Conversation]:
 
 
 def chosen(user: User, scope: Scope, wanted: Asked) -> QuerySet[Conversation]:
-    conversations = narrowed(user, scope, wanted).select_related("robot__account")
+    conversations = narrowed(user, scope, wanted)
     if wanted.query:
         conversations = conversations.filter(named(wanted.query, user))
-    rows = conversations.annotate(at=wanted.view.time).prefetch_related(OPEN_HANDOFFS, "tags")
+    rows = conversations.annotate(at=wanted.view.time).prefetch_related(ROBOTS, OPEN_HANDOFFS, "tags")
     return _behind(wanted.after, rows, wanted.view.is_oldest_first)
 
 

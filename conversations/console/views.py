@@ -320,7 +320,7 @@ def current_handoff(found: Conversation) -> announcing.Event | None:
 
 def messages_before(request: HttpRequest, found: Conversation, before: int | None) -> dict[str, Any]:
     """Messages with their turns as events, and where the page before begins."""
-    rows = found.messages.select_related("turn__model").order_by("-id")
+    rows = found.messages.prefetch_related("turn__model").order_by("-id")
     if before is not None:
         rows = rows.filter(id__lt=before)
     newest: list[Message] = list(rows[: PAGE_MESSAGES + 1])

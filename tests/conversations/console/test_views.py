@@ -292,7 +292,7 @@ def test_search_takes_the_same_queries_for_any_number_of_hits(
 
     for filters in ({}, {"account": str(robot.account_id), "robot": str(robot.pk)}):
         asked = lists.asked({"q": "refund", **filters})
-        with django_assert_num_queries(5):  # two of them to be up to date, two to search
+        with django_assert_num_queries(6):  # two of them to be up to date, two to search
             assert len(finding.hits(AnonymousUser(), EVERYTHING, asked).hits) == 10
 
 
