@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import regex
 from django.db import connection
@@ -38,6 +38,8 @@ AT_ONCE: Final = 2000
 PART_BITS: Final = 14  # 16,384 ids in a part; `conversations_words_in_part` in the database goes by the same
 LOOK_S: Final = 0.04  # after that a search shows what it has, and goes on from there when asked to
 FASTER: Final = 4  # times as many parts in a statement as in the one before, as long as there is time
+FEW_CONVERSATIONS: Final = 100  # of which all messages are looked at one by one,
+FEW_MESSAGES: Final = 10_000  # if those are not too many
 AHEAD_OF_SEARCH: Final = 500  # messages that a search indexes first, at most
 
 INDEX: Final = """
@@ -47,20 +49,28 @@ SELECT message.id, new.change, array_to_tsvector(string_to_array(new.words, ' ')
   JOIN conversations_message AS message ON message.id = new.id
     ON CONFLICT (message_id) DO UPDATE SET change = EXCLUDED.change, words = EXCLUDED.words
 """
+# Asked for each hit, which PostgreSQL would not do of itself: it expects more hits than there are.
 IN_THESE: Final = """
- WHERE EXISTS (SELECT FROM conversations_message AS message
-                WHERE message.id = hit.message_id AND EXISTS ({chosen}))
+ WHERE (SELECT EXISTS ({chosen}) FROM conversations_message AS message WHERE message.id = hit.message_id)
 """
-# Materialized, or PostgreSQL might think it better to go through all messages from the newest one on.
+# Part after part, until there are enough.  OFFSET 0, or PostgreSQL might think it better to go through all
+# messages from the newest one on.
 LOOK: Final = """
-WITH hit AS MATERIALIZED (
-    SELECT message_id
-      FROM unnest(%(queries)s::text[]) AS part (query)
-      JOIN conversations_messagewords
-        ON conversations_words_in_part(message_id, words) @@ part.query::tsquery
-     WHERE %(before)s::bigint IS NULL OR message_id < %(before)s
-)
-SELECT hit.message_id FROM hit {where} ORDER BY hit.message_id DESC LIMIT %(most)s
+SELECT hit.message_id
+  FROM unnest(%(queries)s::text[]) WITH ORDINALITY AS part (query, number)
+ CROSS JOIN LATERAL (
+    SELECT message_id FROM conversations_messagewords
+     WHERE conversations_words_in_part(message_id, words) @@ part.query::tsquery
+       AND (%(before)s::bigint IS NULL OR message_id < %(before)s)
+    OFFSET 0
+ ) AS hit
+{where} ORDER BY part.number, hit.message_id DESC LIMIT %(most)s
+"""
+LOOK_IN_FEW: Final = """
+WITH said AS MATERIALIZED (SELECT id FROM conversations_message WHERE conversation_id = ANY(%(few)s))
+SELECT message_id FROM said JOIN conversations_messagewords ON message_id = said.id
+ WHERE words @@ %(query)s::tsquery AND (%(before)s::bigint IS NULL OR message_id < %(before)s)
+ ORDER BY message_id DESC LIMIT %(most)s
 """
 
 
@@ -71,6 +81,11 @@ class Found:
     ids: list[int]
     before: int | None  # None: there are no more
     is_cut: bool = False  # older ones were not looked at yet
+
+    @classmethod
+    def page(cls, ids: list[int], most: int) -> Self:
+        """So many of them, where all were looked at from which there are more."""
+        return cls(ids[:most], ids[most - 1] if len(ids) > most else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +114,15 @@ def words_of(text: str) -> set[str]:
     return words
 
 
-def query_of(text: str, part: int) -> str:
-    """All that is looked for in a part, each word by its beginning; "" where there is nothing to look for."""
+def query_of(text: str, part: int | None = None) -> str:
+    """All that is looked for, each word by its beginning; "" where there is nothing to look for."""
+    prefix = "" if part is None else f"{part:x}:"
     terms: dict[str, None] = {}
     for spelled, run in runs_of(text):
         if spelled or len(run) == 1:
-            terms[f"'{part:x}:{run[:LONGEST_WORD]}':*"] = None
+            terms[f"'{prefix}{run[:LONGEST_WORD]}':*"] = None
         else:
-            terms |= {f"'{part:x}:{run[place : place + 2]}'": None for place in range(len(run) - 1)}
+            terms |= {f"'{prefix}{run[place : place + 2]}'": None for place in range(len(run) - 1)}
     return " & ".join(terms)
 
 
@@ -114,11 +130,22 @@ def found(
     text: str, *, within: QuerySet[Conversation] | None = None, before: int | None = None, most: int
 ) -> Found:
     """Messages that have all of it, of any conversation or only of these."""
-    if not query_of(text, 0):
+    wanted: dict[str, Any] = {"query": query_of(text), "before": before, "most": most + 1}
+    if not wanted["query"]:
         return Found([], None)
-    where, values = _within(within) if within is not None else ("", {})
-    wanted = values | {"before": before, "most": most + 1}
-    parts, done, step = _parts(before), 0, 1
+    if within is None:
+        return _look(text, wanted)
+    few = _few(within)
+    if few is not None:
+        return Found.page(_run(LOOK_IN_FEW, wanted | {"few": few}), most)
+    where, values = _within(within)
+    return _look(text, wanted | values, where)
+
+
+def _look(text: str, wanted: dict[str, Any], where: str = "") -> Found:
+    """Part after part, until there are enough, or it has taken long."""
+    most = wanted["most"] - 1
+    parts, done, step = _parts(wanted["before"]), 0, 1
     ids: list[int] = []
     until = time.monotonic() + LOOK_S
     while done < len(parts) and len(ids) <= most:
@@ -129,7 +156,16 @@ def found(
         ids += _run(LOOK.format(where=where), wanted | {"queries": queries})
         done += step
         step = _next_step(step, time.monotonic() - began)
-    return Found(ids[:most], ids[most - 1] if len(ids) > most else None)
+    return Found.page(ids, most)
+
+
+def _few(conversations: QuerySet[Conversation]) -> list[int] | None:
+    """The conversations, where they are few, and not much was said in them."""
+    few = list(conversations.order_by().values_list("pk", flat=True)[: FEW_CONVERSATIONS + 1])
+    if len(few) > FEW_CONVERSATIONS:
+        return None
+    said = Message.objects.filter(conversation__in=few)[: FEW_MESSAGES + 1].count()
+    return few if said <= FEW_MESSAGES else None
 
 
 def _parts(before: int | None) -> range:

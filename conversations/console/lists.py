@@ -212,18 +212,13 @@ def named(query: str, user: User) -> Q:
     # By its beginnings, somebody who is not shown an id could spell it out.
     how = "startswith" if rights.may_read_personal(user) else "exact"
     of_user = Q(**{f"peer_id__{how}": query})
-    ids = (
-        Conversation.objects.filter(public_id=query)
-        .values_list("pk")
-        .union(
-            Message.objects.filter(public_id=query).values_list("conversation"),
-            Conversation.objects.filter(of_user).values_list("pk")[: FEW + 1],
-            all=True,
-        )
-    )
-    found = [pk for (pk,) in ids]
-    # Looked up one by one, or met soon wherever a list begins: all conversations need never be read.
-    return Q(pk__in=found) if len(found) <= FEW else Q(pk__in=found) | of_user
+    by_id = Conversation.objects.filter(public_id=query).values_list("pk", Value(False))
+    by_message = Message.objects.filter(public_id=query).values_list("conversation", Value(False))
+    by_user = Conversation.objects.filter(of_user).values_list("pk", Value(True))[: FEW + 1]
+    found = list(by_id.union(by_message, by_user, all=True))
+    if sum(is_users for _pk, is_users in found) > FEW:  # met soon wherever a list begins
+        return Q(pk__in=[pk for pk, is_users in found if not is_users]) | of_user
+    return Q(pk__in=[pk for pk, _is_users in found])  # looked up: all conversations need never be read
 
 
 def _behind(

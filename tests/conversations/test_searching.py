@@ -110,16 +110,28 @@ def said(conversation: Conversation, robot: Robot) -> list[int]:
     return ids[::-1]
 
 
-def test_pages_follow_without_gap_over_all_parts(said: list[int], robot: Robot) -> None:
+def test_pages_follow_without_gap_over_all_parts(said: list[int]) -> None:
     first = searching.found("same", most=4)
     second = searching.found("same", most=5, before=first.before)
 
     assert first.ids + second.ids == said
     assert not first.is_cut
     assert second.before is None
+
+
+@pytest.mark.parametrize("few", [{"FEW_CONVERSATIONS": 0}, {"FEW_MESSAGES": 2}, {}])
+def test_some_conversations_are_searched_alike_however_many(
+    said: list[int], robot: Robot, monkeypatch: pytest.MonkeyPatch, few: dict[str, int]
+) -> None:
+    for name, value in few.items():
+        monkeypatch.setattr(searching, name, value)
     within = Conversation.objects.exclude(robot=robot)
-    assert searching.found("same", most=9, within=within).ids == [said[2], said[5], said[8]]
-    assert searching.found("same", most=2, within=within).before == said[5]
+
+    first = searching.found("same", most=2, within=within)
+    second = searching.found("same", most=2, within=within, before=first.before)
+
+    assert (first.ids, second.ids, second.before) == ([said[2], said[5]], [said[8]], None)
+    assert searching.found("other", most=2, within=within).ids == []
 
 
 def test_a_search_that_takes_long_says_how_far_it_looked_and_goes_on_from_there(
