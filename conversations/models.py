@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import BrinIndex, GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -543,6 +543,8 @@ class ModelCall(models.Model):
         indexes: ClassVar = [
             # What workers that died have left behind.
             models.Index(fields=["started_at"], condition=Q(outcome="running"), name="call_running"),
+            # What was used in some time (`/usage`).  Calls are stored in the order of time.
+            BrinIndex(fields=["started_at"], autosummarize=True, name="call_by_time"),
         ]
 
     def __str__(self) -> str:

@@ -6,6 +6,8 @@ forbidden.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,9 +15,10 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from bots.models import Robot
-from conversations import handoffs, searching
+from conversations import handoffs, searching, usage
 from conversations.console import lists
 from conversations.console.rights import Scope
 from conversations.models import Handoff, Message
@@ -70,13 +73,13 @@ def test_each_view_of_the_inbox_is_read_by_an_index_of_its_own(view: str, index:
 
 
 def test_a_page_of_history_is_read_from_its_end(robot: Robot) -> None:
-    for number in range(20):
-        conversation = make_conversation(robot, f"user{number}")
+    conversations = [make_conversation(robot, f"user{number}") for number in range(20)]
+    for conversation in conversations:
         Message.objects.bulk_create(
             Message(conversation=conversation, sender="user", state="received", happened_at=START)
             for _ in range(20)
         )
-    messages = conversation.messages
+    messages = conversations[-1].messages
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE conversations_message")
 
@@ -87,14 +90,30 @@ def test_a_search_looks_words_up_part_by_part(robot: Robot) -> None:
     say(make_conversation(robot), "refund")
     searching.catch_up()
 
-    with CaptureQueriesContext(connection) as caught:
-        searching.found("refund", most=20)
+    plan = plan_of_statement("tsquery", lambda: searching.found("refund", most=20))
 
-    [look] = [each["sql"] for each in caught.captured_queries if "tsquery" in each["sql"]]
+    assert "message_words_by_part" in plan
+
+
+def test_usage_is_summed_up_from_the_calls_of_its_time() -> None:
+    now = timezone.now()
+
+    plan = plan_of_statement(
+        "modelcall", lambda: usage.summed(since=now - timedelta(days=1), until=now, groups=[])
+    )
+
+    assert "call_by_time" in plan
+
+
+def plan_of_statement(part: str, act: Callable[[], object]) -> str:
+    """How the one statement is run that has this part."""
+    with CaptureQueriesContext(connection) as caught:
+        act()
+    [sql] = [each["sql"] for each in caught.captured_queries if part in each["sql"]]
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute(f"EXPLAIN {look}")
-        assert "message_words_by_part" in str(cursor.fetchall())
+        cursor.execute(f"EXPLAIN {sql}")
+        return str(cursor.fetchall())
 
 
 def test_what_is_unread_is_not_counted_for_ever(robot: Robot, monkeypatch: pytest.MonkeyPatch) -> None:
