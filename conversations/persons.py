@@ -157,8 +157,8 @@ def erase_chat(chat: Conversation) -> int:
         # No worker takes a turn meanwhile.
         Conversation.objects.select_for_update(of=("self",)).get(pk=chat.pk)
         sent = list(Attachment.objects.filter(message__conversation=chat))
-        count, _ = Message.objects.filter(conversation=chat).delete()
+        _, went = Message.objects.filter(conversation=chat).delete()
         Turn.objects.filter(conversation=chat).delete()
         chat.delete()
     attachments.remove(sent)  # what is left by who dies here is swept
-    return count
+    return went.get(Message._meta.label, 0)  # not their words, which go with them

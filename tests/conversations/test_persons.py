@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from bots.models import Robot, Tier
-from conversations import persons
+from conversations import persons, searching
 from conversations.models import (
     Callback,
     Conversation,
@@ -46,6 +46,7 @@ def world(robot: Robot) -> Robot:
     club = make_conversation(robot, "club", kind=Conversation.Kind.GROUP)
     for name in ("alice", "bob"):
         say(club, f"{name} in the club", sender_id=name)
+    searching.catch_up()
     Fold.objects.create(conversation=club, until=1, messages=1, tokens=1, summary="alice spoke")
     return robot
 
