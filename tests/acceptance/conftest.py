@@ -11,8 +11,8 @@ from typing import Any, Final
 import pytest
 
 from sandbox.driver import App, Sandbox, TencentApp
-from tests.support.parley import Parley, robot, route
-from tests.support.processes import Installation, new_database
+from tests.support.parley import ADMIN, ADMIN_PASSWORD, Parley, robot, route
+from tests.support.processes import Installation, database_name, database_url, new_database
 
 LOG_LINES: Final = 40  # of a server's log, shown when its test fails
 SORRY: Final = "Sorry, not now."
@@ -26,6 +26,15 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox.start() as sandbox:
         yield sandbox
+
+
+@pytest.fixture(scope="session")
+def template(template: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """With an admin in it, whom it takes seconds to make."""
+    installation = Installation(tmp_path_factory.mktemp("admin"), database_url(database_name(template)))
+    names = {"DJANGO_SUPERUSER_USERNAME": ADMIN, "DJANGO_SUPERUSER_PASSWORD": ADMIN_PASSWORD}
+    installation.run("createsuperuser", "--noinput", "--email=root@example.com", **names)
+    return template
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from sandbox.driver import Sandbox
-from tests.support.parley import ADMIN, Parley, words
+from tests.support.parley import ADMIN, ADMIN_PASSWORD, Parley, words
 
 pytestmark = pytest.mark.browser
 
@@ -36,7 +36,7 @@ def say(page: Page, text: str) -> None:
 def log_in(page: Page, parley: Parley) -> None:
     page.goto(f"{parley.url}/")
     page.get_by_label("Username").fill(ADMIN)
-    page.get_by_label("Password").fill(parley.admin_password)
+    page.get_by_label("Password").fill(ADMIN_PASSWORD)
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url(f"{parley.url}/admin/")
 

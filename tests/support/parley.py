@@ -22,7 +22,8 @@ from tests.support.processes import Installation, Process, eventually
 type JSONDict = dict[str, Any]
 
 ACCOUNT: Final = "acme"
-ADMIN: Final = "root"
+ADMIN: Final = "root"  # who is in every Parley
+ADMIN_PASSWORD: Final = secrets.token_urlsafe(12)
 ENVIRONMENT: Final = {
     "DJANGO_SETTINGS_MODULE": "config.settings",
     "WORKER_CONCURRENCY": "50",
@@ -211,17 +212,9 @@ class Parley:
         return httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, trust_env=False, timeout=30)
 
     @cached_property
-    def admin_password(self) -> str:
-        """The password of ADMIN, who is made when it is first asked for."""
-        password = secrets.token_urlsafe(12)
-        names = {"DJANGO_SUPERUSER_USERNAME": ADMIN, "DJANGO_SUPERUSER_PASSWORD": password}
-        self.run("createsuperuser", "--noinput", "--email=root@example.com", **names)
-        return password
-
-    @cached_property
     def admin(self) -> Admin:
         """The admin pages, to one who is logged in."""
-        return Admin.logged_in(self.url, username=ADMIN, password=self.admin_password)
+        return Admin.logged_in(self.url, username=ADMIN, password=ADMIN_PASSWORD)
 
     def end(self) -> None:
         """Kill all of it."""
