@@ -61,29 +61,29 @@ class Listener:
 
 
 async def listen(connection_parameters: dict[str, Any]) -> None:
-    """Wake this process's turns as long as it lives, over one connection."""
+    """Act on what is told as long as the process lives, over one connection."""
     while True:
         try:
             await _listen(connection_parameters)
         except psycopg.Error as error:
-            log.warning("not listening for turns that are called off", error=str(error))
+            log.warning("not listening to other processes", error=str(error))
         await asyncio.sleep(RECONNECT_S)
 
 
 async def _listen(connection_parameters: dict[str, Any]) -> None:
     async with await psycopg.AsyncConnection.connect(**connection_parameters, autocommit=True) as listener:
-        await listener.execute(f"LISTEN {user_typing.CHANNEL}")
-        await listener.execute(f"LISTEN {CHANNEL}")
+        await listener.execute("; ".join(f"LISTEN {channel}" for channel in HEARD))
         for act in list(_sleepers.values()):  # word may have been missed
             act()
         while True:
             async for notify in listener.notifies(timeout=CHECK_S):
-                if notify.channel == user_typing.CHANNEL:
-                    user_typing.heard(notify.payload)
-                else:
-                    _sleepers.get(notify.payload, _nobody)()
+                HEARD[notify.channel](notify.payload)
             await listener.execute("SELECT 1")
 
 
-def _nobody() -> None:
-    """The turn is another process's."""
+def _look(turn_id: str) -> None:
+    if act := _sleepers.get(turn_id):  # or it is another process's
+        act()
+
+
+HEARD: Final[dict[str, Callable[[str], None]]] = {CHANNEL: _look, user_typing.CHANNEL: user_typing.heard}

@@ -176,9 +176,8 @@ def test_an_operator_hears_a_call_at_the_console_and_moves_in_it(
     bar = console.get_by_role("region", name="Call")
     expect(bar).to_be_visible()
 
-    line.say("Tell me a story.")
+    hear_a_story(line, console)
     expect(captions(console, "user")).to_have_text(["Tell me a story."], timeout=LIVE_MS)
-    expect(captions(console, "robot")).to_contain_text("Sentence 1.", timeout=LIVE_MS)
     expect(bar).to_contain_text("speaking", timeout=LIVE_MS)
     expect(console.locator(".message.user .state")).to_be_hidden()
     bar.get_by_role("button", name="Interrupt").click()
@@ -208,8 +207,7 @@ def test_an_operator_takes_a_call_over_at_the_console_and_hands_it_back(
 ) -> None:
     sandbox.model.script(STORY, match="story", chunk_delay_s=0.05)
     sandbox.model.script("Here I am again.", match="still there")
-    line.say("Tell me a story.")
-    expect(captions(console, "robot")).to_contain_text("Sentence 1.", timeout=LIVE_MS)
+    hear_a_story(line, console)
 
     console.get_by_role("button", name="Take over").click()
     expect(console.locator("#owner")).to_have_text("you answer")
@@ -224,6 +222,12 @@ def test_an_operator_takes_a_call_over_at_the_console_and_hands_it_back(
     expect(console.locator("#owner")).to_have_text("the robot answers")
     line.say("Are you still there?")
     line.until_said("Here I am again.")
+
+
+def hear_a_story(line: Line, console: Page) -> None:
+    """Have one asked for, until the robot is in the middle of it."""
+    line.say("Tell me a story.")
+    expect(captions(console, "robot")).to_contain_text("Sentence 1.", timeout=LIVE_MS)
 
 
 def captions(page: Page, sender: str) -> Locator:

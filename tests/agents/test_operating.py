@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
 from django.test import Client
 from procrastinate.contrib.django.models import ProcrastinateJob
 
@@ -17,8 +16,8 @@ from bots.errors import VendorUnreachable
 from bots.events import JSONDict
 from conversations import operating as desk
 from conversations import ownership
-from conversations.console.rights import create_groups
 from conversations.models import Message
+from tests.support.staff import logged_in, make_staff
 from tests.support.standin import Cloud
 from tests.support.voices import make_call, make_voice
 
@@ -59,12 +58,7 @@ def call(paper_cloud: Cloud, settings: Any) -> Call:
 
 @pytest.fixture
 def operator(db: None) -> Client:
-    create_groups()
-    user = User.objects.create_user("olga")
-    user.groups.add(Group.objects.get(name="operator"))
-    client = Client()
-    client.force_login(user)
-    return client
+    return logged_in(make_staff("olga"))
 
 
 def post(client: Client, call: Call, move: str, **body: Any) -> int:

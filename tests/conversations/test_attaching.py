@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
@@ -21,11 +20,11 @@ from bots.events import File, Image
 from bots.models import Robot
 from conversations import attachments, operating, persons, relaying, retention, wording
 from conversations.attachments import Attachment
-from conversations.console.rights import create_groups
 from conversations.models import Conversation, Message
 from conversations.storing import extra_of
 from tests.conversations.test_uploads import HTML, picture
 from tests.support.factories import make_conversation, say
+from tests.support.staff import logged_in, make_staff
 from tests.support.standin import Cloud, StandIn
 
 pytestmark = pytest.mark.django_db(transaction=True)  # as the vendor is called outside of transactions
@@ -38,7 +37,6 @@ DRAWN = "abcdefghijklmnop"
 @pytest.fixture(autouse=True)
 def folder(settings: Settings, tmp_path: Path) -> Path:
     """Where the storage keeps files."""
-    create_groups()
     storage = settings.STORAGES["attachments"] | {"OPTIONS": {"location": tmp_path}}
     settings.STORAGES = settings.STORAGES | {"attachments": storage}
     settings.OWN_URL = URL
@@ -54,10 +52,7 @@ def conversation(robot: Robot) -> Conversation:
 
 class Desk:
     def __init__(self, name: str, conversation: Conversation, group: str = "operator") -> None:
-        self.client = Client()
-        user = User.objects.create_user(name)
-        user.groups.add(Group.objects.get(name=group))
-        self.client.force_login(user)
+        self.client = logged_in(make_staff(name, group))
         self.url = f"/console/{conversation.public_id}"
 
     def send(self, name: str = "a.png", content: bytes = PICTURE, **fields: str) -> tuple[int, Any]:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
 
@@ -9,9 +9,9 @@ from audit.models import Entry
 from bots.models import Robot
 from conversations import ownership
 from conversations.console import masking
-from conversations.console.rights import create_groups
 from conversations.models import Message
 from tests.support.factories import make_conversation, say
+from tests.support.staff import logged_in, make_staff
 
 pytestmark = pytest.mark.django_db
 
@@ -28,12 +28,7 @@ def entries() -> list[tuple[str, str, str]]:
 
 
 def desk(name: str, group: str) -> Client:
-    create_groups()
-    user = User.objects.create_user(name)
-    user.groups.add(Group.objects.get(name=group))
-    client = Client()
-    client.force_login(user)
-    return client
+    return logged_in(make_staff(name, group))
 
 
 def test_who_takes_over_and_hands_back_is_recorded(robot: Robot) -> None:

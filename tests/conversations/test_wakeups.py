@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 WITHIN_S = 10.0
 SILENCE_S = 0.3
-LISTENERS = "query = 'LISTEN turn_called_off' AND datname = current_database()"
+LISTENERS = "query LIKE 'LISTEN %' AND datname = current_database()"
 
 
 @pytest.fixture

@@ -115,7 +115,7 @@ class Installation:
         return self.start("serve", "--port=0", *arguments, **environment)
 
     def run(self, *arguments: str, **environment: str) -> str:
-        """Run a command to its end; what it printed.  `serve` does the checks, which take a third of the time."""
+        """Run a command to its end; what it printed.  The checks are left to `serve`: they take time."""
         process = self.start(*arguments, "--skip-checks", **environment)
         assert process.wait(COMMAND_S) == 0, process.output
         return process.output

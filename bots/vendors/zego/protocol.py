@@ -82,8 +82,10 @@ def message_body(message: OutgoingMessage) -> JSONDict:
     """The text, and in ExtendedData (up to 1 KB; clients show it nowhere by themselves) which message this
     is and whether more of it comes."""
     extension = {"key": str(message.key), "is_finished": message.is_finished}
+    attachment = message.attachment
+    said = media_of(attachment, message.key) if attachment else clean_text(message.text)
     return {
-        "Message": media_of(message) if message.attachment else clean_text(message.text) or PLACEHOLDER,
+        "Message": said or PLACEHOLDER,
         "ExtendedData": json.dumps({EXTENSION: extension}),
     }
 
@@ -94,21 +96,18 @@ def type_of(attachment: Attachment | None) -> int:
     return IMAGE if isinstance(attachment, Image) else FILE
 
 
-def media_of(message: OutgoingMessage) -> str:
+def media_of(attachment: Attachment, key: int) -> str:
     """A picture or a file, which stand in `Message` as the text of a JSON object (of up to 2 KB; the address
     up to 500 bytes, the name up to 150).
 
     That the smaller sizes of a picture are told like the original one is guessed.
     """
-    attachment = message.attachment
-    media: JSONDict = {"Uid": str(message.key)}
+    media: JSONDict = {"Uid": str(key), "FileName": attachment.name, "Size": attachment.size or 0}
     if isinstance(attachment, Image):
         size = {"Url": attachment.url, "Width": attachment.width or 0, "Height": attachment.height or 0}
         media |= {"Origin": size, "LargeImage": size, "Thumbnail": size}
-    elif attachment:
-        media |= {"Url": attachment.url}
-    if attachment:
-        media |= {"FileName": attachment.name, "Size": attachment.size or 0}
+    else:
+        media["Url"] = attachment.url
     return json.dumps(media, ensure_ascii=False)
 
 

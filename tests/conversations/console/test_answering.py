@@ -7,30 +7,25 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.test import Client
 from django.utils import timezone
 
 from bots.errors import VendorRefused
 from bots.models import Robot, Tier
 from conversations import relaying
 from conversations.console import lists, masking, notes
-from conversations.console.rights import Scope, create_groups
+from conversations.console.rights import Scope
 from conversations.models import CannedReply, Conversation, Mention, Message, ModelCall, Note, Rating, Turn
 from tests.conversations.conftest import Hear
 from tests.support.factories import make_call, make_conversation, make_robot, make_spend, make_turn, say
+from tests.support.staff import logged_in, make_staff
 from tests.support.standin import Cloud, StandIn
 
 pytestmark = pytest.mark.django_db(transaction=True)  # as the vendor is called outside of transactions
 
 DRAWN = "abcdefghijklmnop"
 MASKED = {"side": "input", "deed": "masked", "kind": "personal", "source": "phone", "rule": "", "count": 1}
-
-
-@pytest.fixture(autouse=True)
-def groups(db: None) -> None:
-    create_groups()
 
 
 @pytest.fixture
@@ -44,11 +39,9 @@ class Desk:
     """An operator at a conversation."""
 
     def __init__(self, name: str, conversation: Conversation, group: str = "operator") -> None:
-        self.user = User.objects.create_user(name)
-        self.user.groups.add(Group.objects.get(name=group))
+        self.user = make_staff(name, group)
         self.conversation = conversation
-        self._client = Client()
-        self._client.force_login(self.user)
+        self._client = logged_in(self.user)
 
     def post(self, move: str, **body: Any) -> tuple[int, Any]:
         address = f"/console/{self.conversation.public_id}/{move}/"

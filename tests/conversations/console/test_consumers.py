@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
-from django.contrib.auth.models import AnonymousUser, Group, User
+from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.models import Session
 from django.test import Client
@@ -20,10 +20,10 @@ from conversations import user_typing
 from conversations.announcing import cursor_of_page
 from conversations.console import live, routing, visits
 from conversations.console.consumers import FORBIDDEN, NOT_UNDERSTOOD, Console
-from conversations.console.rights import create_groups
 from conversations.console.visits import Visit
 from conversations.models import Conversation, Message
 from tests.support.factories import make_conversation, say
+from tests.support.staff import make_staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -212,9 +212,7 @@ def test_a_socket_ends_with_the_session_and_with_the_right(
     db: None, monkeypatch: pytest.MonkeyPatch, end: Callable[[User], None]
 ) -> None:
     monkeypatch.setattr(live, "CHECK_S", 0.0)
-    create_groups()
-    olive = User.objects.create_user("olive")
-    olive.groups.add(Group.objects.get(name="viewer"))
+    olive = make_staff("olive", "viewer")
 
     async def test(socket: Socket) -> None:
         await socket.connect()

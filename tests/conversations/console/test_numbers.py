@@ -12,21 +12,17 @@ from audit.models import Entry
 from bots.models import Robot
 from conversations import closing, handoffs, operating, ownership, ratings
 from conversations.console import numbers
-from conversations.console.rights import Scope, create_groups
+from conversations.console.rights import Scope
 from conversations.models import Conversation, Handoff, Resolution, Spend
 from tests.support.factories import make_conversation, make_robot, make_spend
+from tests.support.staff import logged_in, make_staff
 
 ALL = Scope(robots=None)
 
 
 @pytest.fixture
 def susan(db: None) -> Client:
-    create_groups()
-    user = User.objects.create_user("susan")
-    user.groups.add(Group.objects.get(name="supervisor"))
-    client = Client()
-    client.force_login(user)
-    return client
+    return logged_in(make_staff("susan", "supervisor"))
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from conversations.console import finding, lists
 from conversations.console.rights import Scope, create_groups
 from conversations.models import Conversation, Handoff, Message, Seat, Tag
 from tests.support.factories import make_conversation, make_robot, say
+from tests.support.staff import logged_in, make_staff
 
 EVERYTHING = Scope(None)
 
@@ -32,11 +33,7 @@ def conversation(robot: Robot) -> Conversation:
 
 
 def desk(name: str, group: str = "operator") -> Client:
-    user = User.objects.create_user(name)
-    user.groups.add(Group.objects.get(name=group))
-    client = Client()
-    client.force_login(user)
-    return client
+    return logged_in(make_staff(name, group))
 
 
 def post(client: Client, conversation: Conversation, move: str, **body: Any) -> tuple[int, Any]:
