@@ -14,11 +14,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import django
 import polib
+import unfold
 
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCT = ("config", "metrics", "audit", "bots", "logins", "conversations", "agents", "alerts", "webhooks")
-CATALOGUE = ROOT / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po"
+CHINESE = "locale/zh_Hans/LC_MESSAGES/django.po"
+CATALOGUE = ROOT / CHINESE
+DJANGO, THEME = (Path(package.__path__[0]) for package in (django, unfold))
+THEME_PARTS = (
+    "templates/",
+    "contrib/filters/",
+    "templatetags/",
+    "admin.py",
+    "forms.py",
+    "mixins/",
+    "widgets.py",
+)
 METADATA = {
     "Project-Id-Version": "Parley",
     "Language": "zh_Hans",
@@ -60,13 +73,27 @@ def main() -> int:
 def found_texts() -> Iterator[tuple[Entry, str]]:
     """Each text with the place it was seen at."""
     for app in PRODUCT:
-        for path in sorted((ROOT / app).rglob("*.py")):
-            if "migrations" not in path.parts:
-                for entry, line in texts_in_python(path.read_text()):
-                    yield entry, f"{path.relative_to(ROOT)}:{line}"
-        for path in sorted((ROOT / app).rglob("templates/**/*.*")):
-            for entry in texts_in_template(path.read_text()):
-                yield entry, str(path.relative_to(ROOT))
+        yield from texts_of(ROOT / app, seen_from=ROOT)
+    yield from theme_texts()
+
+
+def texts_of(folder: Path, *, seen_from: Path) -> Iterator[tuple[Entry, str]]:
+    for path in sorted(folder.rglob("*.py")):
+        if "migrations" not in path.parts:
+            for entry, line in texts_in_python(path.read_text()):
+                yield entry, f"{path.relative_to(seen_from)}:{line}"
+    for path in sorted(folder.rglob("templates/**/*.*")):
+        for entry in texts_in_template(path.read_text()):
+            yield entry, str(path.relative_to(seen_from))
+
+
+def theme_texts() -> Iterator[tuple[Entry, str]]:
+    """What the admin's theme says besides Django's admin: it brings no translations of its own."""
+    translated = {key(entry) for path in DJANGO.rglob(CHINESE) for entry in polib.pofile(str(path))}
+    for entry, place in texts_of(THEME, seen_from=THEME.parent):
+        folder = place.removeprefix(f"{THEME.name}/")
+        if entry not in translated and folder.startswith(THEME_PARTS):
+            yield entry, place
 
 
 def texts_in_python(source: str) -> Iterator[tuple[Entry, int]]:

@@ -47,6 +47,8 @@ def catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "locale" / "django.po"
     monkeypatch.setattr(check_translations, "ROOT", tmp_path)
     monkeypatch.setattr(check_translations, "CATALOGUE", path)
+    for name in ("DJANGO", "THEME"):
+        monkeypatch.setattr(check_translations, name, tmp_path / name.lower())
     return path
 
 
@@ -73,6 +75,27 @@ def test_finds_the_texts_of_modules_and_templates(catalogue: Path) -> None:
     found = [text for text, _ in check_translations.found_texts()]
 
     assert sorted(found) == sorted(TEXTS)
+
+
+def test_finds_what_the_theme_says_and_django_does_not_translate(catalogue: Path, tmp_path: Path) -> None:
+    pages = {
+        "templates/a.html": "Search",
+        "templates/b.html": "Type to search",
+        "contrib/other/templates/c.html": "No",
+    }
+    for place, text in pages.items():
+        page = tmp_path / "theme" / place
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(f'{{% translate "{text}" %}}')
+    chinese = tmp_path / "django" / "contrib" / check_translations.CHINESE
+    chinese.parent.mkdir(parents=True)
+    file = polib.POFile()
+    file.append(polib.POEntry(msgid="Search", msgstr="搜索"))
+    file.save(str(chinese))
+
+    theme = [(text, place) for text, place in check_translations.found_texts() if place.startswith("theme")]
+
+    assert theme == [(("", "Type to search", ""), "theme/templates/b.html")]
 
 
 def test_has_nothing_to_say_when_all_is_translated(catalogue: Path) -> None:
