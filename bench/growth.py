@@ -126,6 +126,7 @@ def subjects(writers: list[int]) -> list[Subject]:
         Subject("a look for alerts", look, may_grow=False),
         Subject("a scrape", scrape, may_grow=False),
         Subject("a console's look for news", news, may_grow=False),
+        Subject("usage of a day", lambda number: sum_up_a_day()),
         *(Subject(what, page(client, address)) for what, address in others().items()),
     ]
 
@@ -193,6 +194,7 @@ def finding() -> dict[str, Callable[[int], str]]:
         "search, two words said often": listed("q=refund+parcel"),
         "search, one letter and a word said seldom": lambda number: f"/console/list/?q=o+{order(number)}",
         "search, a word that nobody said": lambda number: f"/console/list/?q=nowhere{number}",
+        "search, among those who wait": listed("view=waiting&q=refund+parcel"),
         "search, a user's id": lambda number: f"/console/list/?q=user-{1 + number % 200}",
         "history, a page": lambda number: f"/console/{long[number % len(long)]}/messages/?before={newest}",
         "history, the longest": lambda number: f"/console/{by_length[-1][1]}/messages/?before={newest // 2}",
@@ -294,3 +296,14 @@ def news(number: int) -> None:
     from conversations.announcing import Reader, newest_change
 
     Reader(last=newest_change()).read(time.monotonic())
+
+
+def sum_up_a_day() -> None:
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from conversations import usage
+
+    now = timezone.now()
+    usage.summed(since=now - timedelta(days=1), until=now, groups=["robot", "model"])

@@ -46,9 +46,9 @@ SHOWN: Final = (
     ("inbox, waiting", "the last message of each row", r'"U0"\."conversation_id" ='),
     ("inbox, waiting", "how much of each row is unread", "place.mark"),
     ("search, a user's id", "", r'AS "at"'),
-    ("search, ", "among the newest", "WITH recent"),
-    ("search, ", "looked up", "WITH hit"),
-    ("history, ", "", r'FROM "conversations_message" LEFT OUTER JOIN'),
+    ("search, ", "in the newest part", r"unnest\('\{[^}]*\}'.* WITH ORDINALITY"),
+    ("search, ", "in four parts behind", r"unnest\('\{[^}]*,[^}]*\}'.* WITH ORDINALITY"),
+    ("history, ", "", r'FROM "conversations_message" WHERE .* ORDER BY "conversations_message"\."id" DESC'),
 )
 
 
@@ -61,6 +61,7 @@ def plans() -> Iterator[tuple[str, str]]:
             for sql in statements:
                 if what.startswith(pages) and re.search(pattern, sql):
                     yield f"{what}: {told}".removesuffix(": "), explained(sql)
+    yield "usage of a day", explained(made_by(growth.sum_up_a_day)[0])
     yield from plans_of_deletion()
 
 

@@ -39,7 +39,7 @@ PART_BITS: Final = 14  # 16,384 ids in a part; `conversations_words_in_part` in 
 LOOK_S: Final = 0.04  # after that a search shows what it has, and goes on from there when asked to
 FASTER: Final = 4  # times as many parts in a statement as in the one before, as long as there is time
 FEW_CONVERSATIONS: Final = 100  # of which all messages are looked at one by one,
-FEW_MESSAGES: Final = 10_000  # if those are not too many
+FEW_MESSAGES: Final = 5000  # if those are not too many
 AHEAD_OF_SEARCH: Final = 500  # messages that a search indexes first, at most
 
 INDEX: Final = """

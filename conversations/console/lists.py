@@ -84,6 +84,10 @@ class Row:
         return Message.Sender(self.last.sender).label if self.last else ""
 
     @property
+    def need(self) -> Any:
+        return Conversation.Need(self.conversation.need).label
+
+    @property
     def cause(self) -> Any:
         return Handoff.Cause(self.handoff.cause).label if self.handoff else ""
 

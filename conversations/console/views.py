@@ -17,7 +17,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from bots.clients import vendor_for
-from bots.models import VendorAccount
 from conversations import announcing, attaching, closing, handoffs, operating, ownership, seats
 from conversations.console import finding, lists, masking, notes, rights
 from conversations.models import Conversation, Handoff, Message, Note, Seat, Tag, Turn
@@ -71,7 +70,7 @@ def refused(reason: str, *, status: int = 409) -> JsonResponse:
 @require_GET
 @for_those_who(rights.may_read)
 def console(request: HttpRequest) -> HttpResponse:
-    return render(request, "console/console.html", inbox(request))
+    return render(request, "console/console.html", desk(request))
 
 
 @require_GET
@@ -118,7 +117,7 @@ def conversation(request: HttpRequest, public_id: str) -> HttpResponse:
         "attach": attaching.state_of(found),
         "words": words(),
     }
-    context = {**inbox(request), "open": found, "name": name, "state": state, "operators": rights.operators()}
+    context = {**desk(request), "open": found, "name": name, "state": state, "operators": rights.operators()}
     return render(request, "console/console.html", context)
 
 
@@ -271,19 +270,23 @@ def inbox(request: HttpRequest) -> dict[str, Any]:
         "page": lists.page(request.user, scope, wanted),
         "found": finding.hits(request.user, scope, wanted) if wanted.query else None,
         "counts": lists.counts(request.user, scope),
-        "robots": scope.all_robots()
-        .select_related("account")
-        .order_by("account__slug", "nickname", "user_id"),
-        "accounts": accounts(scope),
-        "tags": Tag.objects.all(),
         "may_operate": rights.may_operate(request.user),
         "may_supervise": rights.may_supervise(request.user),
         "seat": Seat.objects.filter(user=request.user).first(),
     }
 
 
-def accounts(scope: rights.Scope) -> QuerySet[VendorAccount]:
-    return VendorAccount.objects.filter(pk__in=scope.all_robots().values("account"))
+def desk(request: HttpRequest) -> dict[str, Any]:
+    """What a whole page shows: the list, and what it can be narrowed to."""
+    assert isinstance(request.user, User)
+    robots = rights.scope_of(request.user).all_robots().prefetch_related("account")
+    robots = robots.order_by("account__slug", "nickname", "user_id")
+    return {
+        **inbox(request),
+        "robots": robots,
+        "accounts": dict.fromkeys(robot.account for robot in robots),
+        "tags": Tag.objects.all(),
+    }
 
 
 def find(request: HttpRequest, public_id: str) -> Conversation:
