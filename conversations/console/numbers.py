@@ -1,8 +1,8 @@
 """The supervisor's figures: what is the case now, and what the last days were like.
 
 Days are read by the indexes of the rows that tell of them (`resolution_latest`, `handoff_latest`,
-`rating_latest`, `spend_latest`): a matter that was settled, a handoff, a rating, a day's spending of a robot.
-No message is looked at.
+`rating_latest`, `spend_of_robots`): a matter that was settled, a handoff, a rating, a day's spending of a
+robot.  No message is looked at, and no conversation that had none of these.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from django.db.models import Aggregate, Avg, Count, F, Min, Q, QuerySet, Sum
+from django.db.models import Aggregate, Avg, Count, F, Min, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
@@ -22,7 +22,7 @@ from bots.models import Robot
 from conversations import handoffs
 from conversations.console import rights
 from conversations.console.rights import Scope
-from conversations.models import Handoff, Rating, Resolution, Spend
+from conversations.models import Conversation, Handoff, Rating, Resolution, Spend
 
 PERIODS: Final = (1, 7, 30, 90)  # days
 
@@ -107,7 +107,7 @@ def by_day(scope: Scope, since: date) -> dict[date, Line]:
 
 
 def by_robot(scope: Scope, since: date) -> dict[Robot, Line]:
-    lines = filled(scope, since, group="conversation__robot")
+    lines = filled(scope, since)
     robots = scope.all_robots().select_related("account").in_bulk(list(lines))
     return {robot: lines[pk] for pk, robot in sorted(robots.items(), key=lambda item: str(item[1]))}
 
@@ -145,8 +145,11 @@ HANDED: Final[Mapping[str, Any]] = {
 }
 RATED: Final[Mapping[str, Any]] = {"ratings": Count("pk"), "score": Avg("score")}
 
+# Looked up: for a join PostgreSQL would read all conversations there are.
+ROBOT: Final = Subquery(Conversation.objects.filter(pk=OuterRef("conversation")).values("robot"))
 
-def filled(scope: Scope, since: date, *, group: str = "", days: bool = False) -> dict[Any, Line]:
+
+def filled(scope: Scope, since: date, *, days: bool = False) -> dict[Any, Line]:
     """A line for each day, or else for each robot."""
     lines: defaultdict[Any, Line] = defaultdict(Line)
     at = midnight(since)
@@ -156,7 +159,7 @@ def filled(scope: Scope, since: date, *, group: str = "", days: bool = False) ->
         (rated(scope, at), "created_at", RATED),
     )
     for rows, moment, figures in sources:
-        add(lines, rows, TruncDate(moment) if days else F(group), figures)
+        add(lines, rows, TruncDate(moment) if days else ROBOT, figures)
     add_costs(lines, scope, since, days=days)
     return dict(lines)
 

@@ -77,7 +77,8 @@ def console(request: HttpRequest) -> HttpResponse:
 @for_those_who(rights.may_read)
 def listed(request: HttpRequest) -> HttpResponse:
     """The list alone: its next page, or as it is now."""
-    return render(request, "console/list.html", inbox(request))
+    assert isinstance(request.user, User)
+    return render(request, "console/list.html", inbox(request, rights.scope_of(request.user)))
 
 
 @require_GET
@@ -260,10 +261,10 @@ def drawn_id(body: dict[str, Any]) -> str:
     return drawn if PUBLIC_ID.fullmatch(drawn) else ""
 
 
-def inbox(request: HttpRequest) -> dict[str, Any]:
+def inbox(request: HttpRequest, scope: rights.Scope) -> dict[str, Any]:
     """What the list shows."""
     assert isinstance(request.user, User)
-    wanted, scope = lists.asked(request.GET), rights.scope_of(request.user)
+    wanted = lists.asked(request.GET)
     return {
         "wanted": wanted,
         "views": lists.VIEWS.values(),
@@ -279,10 +280,10 @@ def inbox(request: HttpRequest) -> dict[str, Any]:
 def desk(request: HttpRequest) -> dict[str, Any]:
     """What a whole page shows: the list, and what it can be narrowed to."""
     assert isinstance(request.user, User)
-    robots = rights.scope_of(request.user).all_robots().prefetch_related("account")
-    robots = robots.order_by("account__slug", "nickname", "user_id")
+    scope = rights.scope_of(request.user)
+    robots = scope.all_robots().prefetch_related("account").order_by("account__slug", "nickname", "user_id")
     return {
-        **inbox(request),
+        **inbox(request, scope),
         "robots": robots,
         "accounts": dict.fromkeys(robot.account for robot in robots),
         "tags": Tag.objects.all(),

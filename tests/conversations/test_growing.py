@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from bots.models import Robot
 from conversations import handoffs, searching, usage
-from conversations.console import lists
+from conversations.console import lists, numbers
 from conversations.console.rights import Scope
 from conversations.models import Handoff, Message
 from tests.support.factories import START, make_conversation, say
@@ -103,6 +103,14 @@ def test_usage_is_summed_up_from_the_calls_of_its_time() -> None:
     )
 
     assert "call_by_time" in plan
+
+
+def test_what_robots_cost_is_read_without_what_users_did(robot: Robot) -> None:
+    plan = plan_of_statement(
+        "conversations_spend", lambda: numbers.by_robot(Scope(robots=None), numbers.first_day(30))
+    )
+
+    assert "spend_of_robots" in plan
 
 
 def plan_of_statement(part: str, act: Callable[[], object]) -> str:
