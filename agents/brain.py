@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Final
 
 import structlog
 from django.db import connections
-from django.db.models import Q
 from django.utils.crypto import constant_time_compare
 
 from agents import rounds, whispers
@@ -31,6 +31,14 @@ from conversations.thinking import think
 log = structlog.get_logger(__name__)
 
 BEARER = "bearer "
+# An instance may ask before its creation was answered: its user in the room is known even then.
+FIND_CALL: Final = """
+SELECT call.*, session.public_id AS session_public_id
+  FROM agents_call AS call JOIN conversations_session AS session ON session.id = call.session_id
+ WHERE call.template_id = %s
+   AND (call.agent_user_id = nullif(%s, '') OR call.instance_id = nullif(%s, ''))
+ ORDER BY call.id DESC LIMIT 1
+"""
 NOBODY = "unknown-"  # before the ids of callers of whom the agent told nothing
 
 
@@ -54,12 +62,8 @@ def find_template(slug: str) -> AgentTemplate | None:
 def answer(template: AgentTemplate, request: Request, line: Line) -> None:
     """Say an answer, or that there is none.  Blocks until it is said."""
     try:
-        call = call_of(template, request)
-        conversation = call.conversation if call else conversation_of(template, request)
-        with structlog.contextvars.bound_contextvars(
-            template=template.slug, conversation=conversation.public_id, round=request.round_id
-        ):
-            take_turn(conversation, call, request, line)
+        with structlog.contextvars.bound_contextvars(template=template.slug, round=request.round_id):
+            take_turn(template, request, line)
     except Exception:
         log.exception("no answer in a call")
         if not line.said:
@@ -68,15 +72,10 @@ def answer(template: AgentTemplate, request: Request, line: Line) -> None:
 
 def call_of(template: AgentTemplate, request: Request) -> Call | None:
     """The call that the agent is in."""
-    ids = Q()
-    if request.instance_id:
-        ids |= Q(instance_id=request.instance_id)
-    if request.agent_user_id:  # an instance may ask before its creation was answered
-        ids |= Q(agent_user_id=request.agent_user_id)
-    if not ids:
+    if not (request.instance_id or request.agent_user_id):
         return None
-    calls = Call.objects.filter(ids, template=template)
-    return calls.select_related("conversation", "session").order_by("-pk").first()
+    ids = [template.pk, request.agent_user_id, request.instance_id]
+    return next(iter(Call.objects.raw(FIND_CALL, ids)), None)
 
 
 def conversation_of(template: AgentTemplate, request: Request) -> Conversation:
@@ -89,21 +88,25 @@ def conversation_of(template: AgentTemplate, request: Request) -> Conversation:
     return conversation
 
 
-def take_turn(conversation: Conversation, call: Call | None, request: Request, line: Line) -> None:
+def take_turn(template: AgentTemplate, request: Request, line: Line) -> None:
+    call = call_of(template, request)
     whisper = whispers.read(request.question)
     try:
         turn = spoken.begin(
-            conversation,
+            call.conversation_id if call else conversation_of(template, request).pk,
             question="" if whisper else request.question,
             whisper=whisper,
             ids=rounds.ids_of(call, request.round_id or new_public_id()),
             extra=rounds.extra_of(call, request.round_id),
         )
     except spoken.Silent as reason:
-        log.info("silent in a call", reason=str(reason))
+        log.info("silent in a call", session=call and call.session_public_id, reason=str(reason))
         return
     line.may_speak = may_speak(turn)
-    with wakeups.waking(turn.pk, lambda: threading.Thread(target=look, args=(line,)).start()):
+    with (
+        structlog.contextvars.bound_contextvars(conversation=turn.conversation.public_id),
+        wakeups.waking(turn.pk, lambda: threading.Thread(target=look, args=(line,)).start()),
+    ):
         give_answer(turn, line)
 
 

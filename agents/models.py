@@ -10,6 +10,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from agents import validation
@@ -261,6 +262,10 @@ class Call(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.room_id}"
+
+    @cached_property
+    def session_public_id(self) -> str:
+        return self.session.public_id
 
 
 class CallEvent(models.Model):

@@ -27,7 +27,7 @@ def ids_of(call: Call | None, number: str) -> tuple[str, str]:
 
 def extra_of(call: Call | None, number: str) -> JSONDict:
     """What the messages of a round have besides text."""
-    about: JSONDict = {"call": call.session.public_id, "round": number} if call else {}
+    about: JSONDict = {"call": call.session_public_id, "round": number} if call else {}
     # Read where chats are stored: the vendor writes it there too.
     return about | ({"is_archived": True} if call and call.is_synced else {})
 

@@ -37,7 +37,8 @@ def as_now(models: Iterable[LanguageModel]) -> list[LanguageModel]:
     """The same models with what is known of each at this moment: one query.  They are copies, for the models
     themselves may be everybody's (`bots.known`)."""
     copies = [copy(model) for model in models]
-    found = {health.model_id: health for health in ModelHealth.objects.filter(model__in=copies)}
+    known = "SELECT * FROM bots_modelhealth WHERE model_id = ANY(%s)"
+    found = {health.pk: health for health in ModelHealth.objects.raw(known, [[model.pk for model in copies]])}
     relation = LanguageModel._meta.get_field("health")
     for model in copies:
         relation.set_cached_value(model, found.get(model.pk))

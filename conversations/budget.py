@@ -17,8 +17,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django.db import connection
-from django.db.backends.utils import CursorWrapper
 
+from bots.database import execute_quickly
 from bots.llms.base import Usage
 from bots.models import Budget
 from conversations.errors import OverLimit
@@ -27,9 +27,8 @@ from conversations.models import ModelCall, Spend, Turn
 AHEAD: Final = 500  # output tokens that are reserved before they are written
 
 # All calls of a robot and of an account change the same rows, which stay locked until the commit has reached
-# the disk, unless it need not: a reservation that a crash of the database takes along frees itself, and a
-# settling that it takes along is made up for as that of a lost call.  One request carries both statements.
-QUICKLY: Final = "SET LOCAL synchronous_commit = off;"
+# the disk, unless it need not (`execute_quickly`): a reservation that a crash of the database takes along
+# frees itself, and a settling that it takes along is made up for as that of a lost call.
 
 # All lines or none.  The database decides by itself: a row that many calls share is locked for an instant.
 # Each row is found by its whole key first, for a table that has just grown misleads the planner of a join.
@@ -244,8 +243,3 @@ def change(statement: str, call: ModelCall, parameters: Mapping[str, Any]) -> No
     }
     with connection.cursor() as cursor:
         execute_quickly(cursor, statement, {**parameters, **rows})
-
-
-def execute_quickly(cursor: CursorWrapper, statement: str, parameters: Mapping[str, Any]) -> None:
-    cursor.execute(QUICKLY + statement, parameters)
-    cursor.nextset()  # behind that of SET LOCAL

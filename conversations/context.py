@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final, Self
 
-from django.db.models import QuerySet
+from django.db.models import BooleanField, Q, QuerySet
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from bots import variables
@@ -34,6 +35,24 @@ from conversations.wording import (
     with_whisper,
 )
 
+# As the ORM would write it, which takes it longer than the rest of a turn's context.
+SETTLED: Final = RawSQL(
+    """(
+    conversations_message.state NOT IN ('recalled', 'failed') AND NOT conversations_message.is_error
+    AND NOT (conversations_message.state = 'received' AND conversations_message.sender = 'user'
+             AND conversations_message.turn_id IS NULL AND NOT conversations_message.is_overheard)
+    AND coalesce((SELECT turn.state FROM conversations_turn AS turn
+                   WHERE turn.id = conversations_message.turn_id), '')
+        NOT IN ('blocked', 'thinking', 'speaking')
+    )""",
+    [],
+    BooleanField(),
+)
+# What words and places are made of.
+READ: Final = (
+    "conversation", "turn__started_at", "sender", "sender_id", "kind", "text", "extra", "happened_at",
+    "order", "created_at",
+)  # fmt: skip
 MOST_READ: Final = 1000  # messages: of more, said before anything was folded, the oldest are forgotten
 
 
@@ -173,7 +192,8 @@ def has_memory(robot: Robot) -> bool:
 
 
 def last_fold(conversation: Conversation) -> Fold | None:
-    return conversation.folds.order_by("-until").first()
+    folds = "SELECT * FROM conversations_fold WHERE conversation_id = %s ORDER BY until DESC LIMIT 1"
+    return next(iter(Fold.objects.raw(folds, [conversation.pk])), None)
 
 
 def overflow(robot: Robot, fold: Fold | None, lines: Sequence[Line], *, before: int) -> int:
@@ -205,25 +225,20 @@ def earlier_messages(turn: Turn, *, after: int) -> list[Message]:
 
     What was written while this turn was running belongs to the next one.
     """
-    messages = settled_messages(turn.conversation).filter(id__gt=after).exclude(turn=turn)
-    return newest(messages.exclude(is_overheard=True, created_at__gt=turn.started_at or timezone.now()))
+    messages = settled_messages(turn.conversation).filter(~Q(turn=turn), id__gt=after)
+    if turn.conversation.kind == Conversation.Kind.GROUP:
+        messages = messages.exclude(is_overheard=True, created_at__gt=turn.started_at or timezone.now())
+    return newest(messages)
 
 
 def settled_messages(conversation: Conversation) -> QuerySet[Message]:
     """What was said in a conversation and users may go on from, but for what is being answered."""
-    return (
-        conversation.messages.exclude(
-            sender=Message.Sender.USER, turn=None, is_overheard=False, state=Message.State.RECEIVED
-        )
-        .exclude(state__in=Message.GONE)
-        .exclude(is_error=True)
-        .exclude(turn__state__in=[Turn.State.BLOCKED, *Turn.RUNNING])
-    )
+    return conversation.messages.filter(SETTLED)
 
 
 def newest(messages: QuerySet[Message]) -> list[Message]:
     """As many of them as are ever needed, as they read."""
-    found = messages.select_related("turn").order_by("-id")[:MOST_READ]
+    found = messages.select_related("turn").only(*READ).order_by("-id")[:MOST_READ]
     return sorted(found, key=lambda message: message.place)
 
 

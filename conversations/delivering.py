@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from bots import draining, pace
 from bots.clients import vendor_for
-from bots.database import release_connection
+from bots.database import execute_quickly, release_connection
 from bots.errors import MessageEnded, MessageGone, Unsupported, VendorError, VendorUnreachable
 from bots.events import Address, OutgoingMessage, Receipt
 from bots.keys import new_key
@@ -57,12 +57,40 @@ UPDATE conversations_message
  )
 """
 
+# Likewise: before the first words of every reply, and behind its last.
+NOTE: Final = """
+UPDATE conversations_turn SET {columns}
+ WHERE id = %s AND attempt = %s AND state IN ('thinking', 'speaking') AND EXISTS (
+    SELECT FROM conversations_conversation WHERE id = %s AND epoch = %s
+ )
+"""
+
 
 def owned(turn: Turn) -> models.QuerySet[Turn]:
     """The turn, if it is still in this attempt's hands."""
     return Turn.objects.filter(
         pk=turn.pk, attempt=turn.attempt, state__in=Turn.RUNNING, conversation__epoch=turn.epoch
     )
+
+
+def note(turn: Turn, **changes: object) -> None:
+    """Change columns of a turn that is still ours.  Raises Superseded.
+
+    The disk need not have it yet: whatever is asked or sent next is stored first, by a commit that waits.
+    """
+    fields: list[Any] = [Turn._meta.get_field(name) for name in changes]
+    values = [
+        field.get_db_prep_save(value, connection)
+        for field, value in zip(fields, changes.values(), strict=True)
+    ]
+    columns = ", ".join(f"{connection.ops.quote_name(field.column)} = %s" for field in fields)
+    with connection.cursor() as cursor:
+        known = [turn.pk, turn.attempt, turn.conversation_id, turn.epoch]
+        execute_quickly(cursor, NOTE.format(columns=columns), [*values, *known])
+        if not cursor.rowcount:
+            raise Superseded
+    for name, value in changes.items():
+        setattr(turn, name, value)
 
 
 def check_ownership(turn: Turn) -> None:

@@ -14,6 +14,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
+from bots.database import commit_quickly
 from bots.events import JSONDict
 from conversations import handoffs, turns, users
 from conversations.errors import Superseded
@@ -30,7 +31,7 @@ class Silent(Exception):
 
 
 def begin(
-    conversation: Conversation, *, question: str, whisper: str, ids: tuple[str, str], extra: JSONDict
+    conversation_id: int, *, question: str, whisper: str, ids: tuple[str, str], extra: JSONDict
 ) -> Turn:
     """A turn that thinks about what the user asked, or what an operator whispered to the robot.
 
@@ -38,7 +39,7 @@ def begin(
     Raises Silent.
     """
     with transaction.atomic():
-        conversation = turns.lock(conversation.pk)
+        conversation = turns.lock(conversation_id)
         robot = conversation.robot
         if conversation.owner != Conversation.Owner.ROBOT:
             raise Silent("people have the conversation")
@@ -59,11 +60,14 @@ def begin(
         answer = uttered(conversation, Message.Sender.ROBOT, ids[1], extra, turn=turn, at=now)
         answer.state = Message.State.STREAMING
         asked = uttered(conversation, Message.Sender.USER, ids[0], extra, turn=turn, at=now, text=question)
-        keep([*([asked] if question else []), answer], changing=["turn"])
+        turn.questions = [asked] if question else []
+        keep([*turn.questions, answer], changing=["turn"])
         word = handoff_word(turn)
         if word:
             handoffs.begin(conversation, Handoff.Cause.WORDS)
             finish(turn, Turn.State.HANDED_OFF, error=f"the user asked for people: {word}")
+        else:
+            commit_quickly()  # before a model is asked its call is stored, by a commit that waits
     if word:
         raise Silent("the user asked for people")
     return turn

@@ -15,8 +15,8 @@ from bots.llms.base import Prompt
 from bots.llms.continuing import continued
 from bots.models import LanguageModel
 from conversations import calls, capacity, choosing, context
-from conversations.delivering import owned, wait
-from conversations.errors import NeedsPeople, NoModelAnswered, Superseded
+from conversations.delivering import note, wait
+from conversations.errors import NeedsPeople, NoModelAnswered
 from conversations.models import Turn
 from conversations.outlets import Outlet
 from conversations.screening import Screening, Withheld
@@ -32,7 +32,7 @@ def think(turn: Turn, outlet: Outlet) -> str:
         screening.check_question()
         return ask(turn, outlet, screening)
     except Withheld as withheld:
-        update(turn, reply=withheld.answer, screening=withheld.found)
+        note(turn, reply=withheld.answer, screening=withheld.found)
         return withheld.answer
 
 
@@ -41,9 +41,13 @@ def ask(turn: Turn, outlet: Outlet, screening: Screening) -> str:
     OverLimit, Withheld."""
     shown = context.show(turn)
     decision = choosing.choose(turn, outlet, screening)
-    persona_id = turn.conversation.robot.persona_version_id
-    update(turn, persona_id=persona_id, context=shown.plan, choice=decision.reasons)
+    begun = {
+        "persona_id": turn.conversation.robot.persona_version_id,
+        "context": shown.plan,
+        "choice": decision.reasons,
+    }
     if decision.is_for_people:
+        note(turn, **begun)
         raise NeedsPeople("by the rule of the route")
     choices = health.soonest_first(health.as_now(decision.models))
     failures: list[ModelError] = []
@@ -51,12 +55,13 @@ def ask(turn: Turn, outlet: Outlet, screening: Screening) -> str:
         is_last = model == choices[-1]
         try:
             wait(turn, health.admit(model))
-            capacity.claim(turn, model, patience_s=model.first_token_s if is_last else 0)
+            capacity.claim(turn, model, patience_s=model.first_token_s if is_last else 0, also=begun)
             return listen(turn, model, shown.prompt, outlet, screening)
         except ModelError as error:
             log.warning("model failed", model=model.slug, error=str(error))
             failures.append(error)
             outlet.drop_unseen()
+    note(turn, **begun)  # no model may have had a place
     raise NoModelAnswered(failures)
 
 
@@ -72,7 +77,7 @@ def listen(turn: Turn, model: LanguageModel, prompt: Prompt, outlet: Outlet, scr
             for piece in screening.through(calls.metered(stream, call), said):
                 outlet.say(piece)
                 stream.rest(outlet.leisure())
-    update(
+    note(
         turn,
         reply=outlet.said,
         screening=screening.found,
@@ -80,11 +85,3 @@ def listen(turn: Turn, model: LanguageModel, prompt: Prompt, outlet: Outlet, scr
         finish_reason=call.finish_reason,
     )
     return outlet.said
-
-
-def update(turn: Turn, **changes: object) -> None:
-    """Change a turn that is still ours.  Raises Superseded."""
-    if not owned(turn).update(**changes):
-        raise Superseded
-    for name, value in changes.items():
-        setattr(turn, name, value)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from django.db import connection
 from django.utils.translation import gettext
 
+from bots.known import known_at
 from bots.models import Tier, VendorAccount
 from conversations.models import Conversation, EndUser
+
+OWN_TIER: Final = "SELECT tier_id FROM conversations_enduser WHERE account_id = %s AND user_id = %s"
 
 
 def set_tier(*, account: VendorAccount, user_id: str, tier: Tier) -> EndUser:
@@ -22,7 +28,18 @@ def over_reply(tier: Tier | None) -> str:
 
 def tier_of(conversation: Conversation) -> Tier | None:
     """The user's own tier, or else the robot's default.  A group has no tier of its own."""
-    robot = conversation.robot
-    users = EndUser.objects.filter(account=robot.account_id, user_id=conversation.peer_id)
-    user = users.select_related("tier").first() if conversation.kind == Conversation.Kind.PEER else None
-    return user.tier if user else robot.default_tier
+    own = own_tier_id(conversation) if conversation.kind == Conversation.Kind.PEER else None
+    if own is None:
+        return conversation.robot.default_tier
+    return known_at(conversation.revision).get(load_tier, own)
+
+
+def own_tier_id(conversation: Conversation) -> int | None:
+    with connection.cursor() as cursor:
+        cursor.execute(OWN_TIER, [conversation.robot.account_id, conversation.peer_id])
+        found: tuple[int] | None = cursor.fetchone()
+    return found[0] if found else None
+
+
+def load_tier(pk: int) -> Tier:
+    return Tier.objects.get(pk=pk)

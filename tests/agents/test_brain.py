@@ -33,7 +33,7 @@ from tests.support.voices import make_call, make_voice
 pytestmark = pytest.mark.django_db(transaction=True)
 
 State = Turn.State
-STATEMENTS = 14  # as docs/architecture.md says
+STATEMENTS = 13  # as docs/architecture.md says
 
 
 @pytest.fixture

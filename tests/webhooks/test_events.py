@@ -183,7 +183,7 @@ def test_every_event_has_a_subject_that_can_be_told() -> None:
 
 def test_a_turn_of_a_call_is_told_of_from_its_beginning(webhook: Webhook, robot: Robot) -> None:
     conversation = Conversation.objects.create(robot=robot, peer_id="alice")
-    turn = spoken.begin(conversation, question="Hello", whisper="", ids=("asked", "answered"), extra={})
+    turn = spoken.begin(conversation.pk, question="Hello", whisper="", ids=("asked", "answered"), extra={})
     spoken.finish(turn, Turn.State.DONE, said="Hi.")
 
     assert sorted(queued()) == ["message.delivered", "message.received", "turn.ended", "turn.started"]
