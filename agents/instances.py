@@ -11,7 +11,7 @@ from typing import Final
 from agents.definitions import advanced_block, callback_block, llm_block, vad_block
 from agents.models import AgentTemplate, Call
 from bots.events import JSONDict
-from conversations.context import newest, settled_messages
+from conversations.context import settled_messages
 from conversations.models import Conversation
 from conversations.wording import as_chat, speech_in
 
@@ -75,7 +75,7 @@ def history_of(call: Call) -> JSONDict:
         place = {"RobotId": robot.user_id, "LoadMessageCount": window}
         return {"SyncMode": 0, "WindowSize": window, "ZIM": place}
     window = min(robot.history_messages, MOST_MESSAGES)
-    said = newest(settled_messages(call.conversation))[-window:] if window else []
+    said = settled_messages(call.conversation, after=0)[-window:] if window else []
     chat = as_chat(said, speech_in(call.conversation))
     messages = [{"Role": each.role, "Content": each.content} for each in chat]
     return {"SyncMode": 1, "WindowSize": window, "Messages": messages}

@@ -10,13 +10,13 @@ Three queries for a turn: its questions, the last fold, the messages since.  One
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final, Self
 
-from django.db.models import BooleanField, Q, QuerySet
-from django.db.models.expressions import RawSQL
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from bots import variables
@@ -35,24 +35,19 @@ from conversations.wording import (
     with_whisper,
 )
 
-# As the ORM would write it, which takes it longer than the rest of a turn's context.
-SETTLED: Final = RawSQL(
-    """(
-    conversations_message.state NOT IN ('recalled', 'failed') AND NOT conversations_message.is_error
-    AND NOT (conversations_message.state = 'received' AND conversations_message.sender = 'user'
-             AND conversations_message.turn_id IS NULL AND NOT conversations_message.is_overheard)
-    AND coalesce((SELECT turn.state FROM conversations_turn AS turn
-                   WHERE turn.id = conversations_message.turn_id), '')
-        NOT IN ('blocked', 'thinking', 'speaking')
-    )""",
-    [],
-    BooleanField(),
-)
-# What words and places are made of.
-READ: Final = (
-    "conversation", "turn__started_at", "sender", "sender_id", "kind", "text", "extra", "happened_at",
-    "order", "created_at",
-)  # fmt: skip
+# Each turn's, so it is not left to the ORM: to write it took longer than all the rest of a turn's context.
+SETTLED: Final = """
+SELECT message.id, message.conversation_id, message.turn_id, message.sender, message.sender_id, message.kind,
+       message.text, message.extra, message.is_overheard, message.happened_at, message.order,
+       message.created_at, turn.started_at AS turn_started_at
+  FROM conversations_message AS message LEFT JOIN conversations_turn AS turn ON turn.id = message.turn_id
+ WHERE message.conversation_id = %s AND message.id > %s AND message.id <= %s
+   AND message.state NOT IN ('recalled', 'failed') AND NOT message.is_error
+   AND (message.sender <> 'user' OR message.turn_id IS NOT NULL OR message.is_overheard
+        OR message.state <> 'received')
+   AND (turn.state IS NULL OR turn.state NOT IN ('blocked', 'thinking', 'speaking'))
+ ORDER BY message.id DESC LIMIT %s
+"""
 MOST_READ: Final = 1000  # messages: of more, said before anything was folded, the oldest are forgotten
 
 
@@ -225,21 +220,27 @@ def earlier_messages(turn: Turn, *, after: int) -> list[Message]:
 
     What was written while this turn was running belongs to the next one.
     """
-    messages = settled_messages(turn.conversation).filter(~Q(turn=turn), id__gt=after)
-    if turn.conversation.kind == Conversation.Kind.GROUP:
-        messages = messages.exclude(is_overheard=True, created_at__gt=turn.started_at or timezone.now())
-    return newest(messages)
+    began_at = turn.started_at or timezone.now()
+    return [
+        message
+        for message in settled_messages(turn.conversation, after=after)
+        if message.turn_id != turn.pk and not (message.is_overheard and message.created_at > began_at)
+    ]
 
 
-def settled_messages(conversation: Conversation) -> QuerySet[Message]:
-    """What was said in a conversation and users may go on from, but for what is being answered."""
-    return conversation.messages.filter(SETTLED)
+def settled_messages(conversation: Conversation, *, after: int, until: int = sys.maxsize) -> list[Message]:
+    """What was said in a conversation and users may go on from, but for what is being answered, between two
+    ids, as it reads; of more than is ever needed the newest."""
+    return in_order(Message.objects.raw(SETTLED, [conversation.pk, after, until, MOST_READ]))
 
 
 def newest(messages: QuerySet[Message]) -> list[Message]:
     """As many of them as are ever needed, as they read."""
-    found = messages.select_related("turn").only(*READ).order_by("-id")[:MOST_READ]
-    return sorted(found, key=lambda message: message.place)
+    return in_order(messages.select_related("turn").order_by("-id")[:MOST_READ])
+
+
+def in_order(messages: Iterable[Message]) -> list[Message]:
+    return sorted(messages, key=lambda message: message.place)
 
 
 def lines_of(messages: Iterable[Message], conversation: Conversation) -> list[Line]:

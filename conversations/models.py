@@ -696,6 +696,10 @@ class Message(models.Model):
     def __str__(self) -> str:
         return f"{self.sender_id}: {self.text[:50]}"
 
+    @cached_property
+    def turn_started_at(self) -> datetime | None:
+        return self.turn.started_at if self.turn else None
+
     @property
     def place(self) -> tuple[datetime, bool, datetime, int, int]:
         """Where it stands among its conversation's messages: a turn's questions in the vendor's order,
@@ -704,10 +708,9 @@ class Message(models.Model):
         Vendors tell the time in seconds, so by their time alone an answer may come before its question.
         Of calls they tell it exactly, but not in order.
         """
-        started_at = self.turn.started_at if self.turn else None
         told_at = self.happened_at if self.kind == self.Kind.CALL else self.created_at
         is_reply = self.sender != self.Sender.USER
-        return started_at or told_at, is_reply, self.happened_at, self.order, self.pk
+        return self.turn_started_at or told_at, is_reply, self.happened_at, self.order, self.pk
 
 
 class Note(models.Model):

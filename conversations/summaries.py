@@ -97,16 +97,16 @@ def block_of(conversation: Conversation) -> Block | None:
     """What the next turn would fold, with all that was folded before and no summary tells of."""
     robot, last = conversation.robot, context.last_fold(conversation)
     until = last.until if last else 0
-    since = context.newest(context.settled_messages(conversation).filter(id__gt=until))
+    since = context.settled_messages(conversation, after=until)
     lines = context.lines_of(since, conversation)
     block = lines[: context.overflow(robot, last, lines, before=first_unsettled(conversation))]
     until = max((line.message.pk for line in block), default=until)
     told_until = last.told_until if last else 0
     if until == told_until:
         return None
-    untold = context.settled_messages(conversation).filter(id__gt=told_until, id__lte=until)
+    untold = context.settled_messages(conversation, after=told_until, until=until)
     folded = Size.of(block) + (Size(last.messages, last.tokens) if last else context.NOTHING)
-    lines = context.within(context.lines_of(context.newest(untold), conversation), READ)
+    lines = context.within(context.lines_of(untold, conversation), READ)
     return Block(until, folded, last, lines) if lines else None
 
 
