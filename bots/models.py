@@ -592,7 +592,7 @@ class Policy(models.Model):
         validators=[validation.check_words],
         help_text=_("One to a line. A user who writes one of them is handed to people: the robot is silent."),
     )
-    changed_at = models.DateTimeField(_("changed"), auto_now=True)  # what was made of it is good until then
+    changed_at = models.DateTimeField(_("changed"), auto_now=True)  # or a list of it
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:

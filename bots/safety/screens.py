@@ -1,4 +1,4 @@
-"""A policy ready to be asked, kept in each process until the policy changes."""
+"""A policy ready to be asked, kept in each process until the policy or a word list of it changes."""
 
 from __future__ import annotations
 
@@ -71,14 +71,19 @@ _built: WeakValueDictionary[tuple[object, ...], Words] = WeakValueDictionary()
 
 def words_of(own: list[str], lists: list[str]) -> Words:
     """A policy's own words, and those of the lists it names."""
-    current = WordList.objects.filter(slug__in=lists).values("current")
-    versions = WordListVersion.objects.filter(pk__in=current).select_related("list")
-    names = {version.pk: f"{version.list}, version {version.number}" for version in versions.defer("words")}
+    names = versions_of(lists)
     key = (*own, *names)
     words = _built.get(key)
     if words is None:
         words = _built[key] = Words(all_findings(own, names))
     return words
+
+
+def versions_of(lists: list[str]) -> dict[int, str]:
+    """Which versions of these lists are in use, with their names."""
+    current = WordList.objects.filter(slug__in=lists).values("current")
+    versions = WordListVersion.objects.filter(pk__in=current).select_related("list")
+    return {version.pk: f"{version.list}, version {version.number}" for version in versions.defer("words")}
 
 
 def all_findings(own: list[str], names: dict[int, str]) -> dict[str, Finding]:
@@ -88,20 +93,33 @@ def all_findings(own: list[str], names: dict[int, str]) -> dict[str, Finding]:
     return findings
 
 
+def made_of(policy: Policy) -> tuple[object, ...]:
+    """What has to be the same for a screen to be."""
+    return (
+        policy.input_block_words, versions_of(policy.input_word_lists), policy.input_block_patterns,
+        policy.input_max_chars, policy.output_block_words, versions_of(policy.output_word_lists),
+        policy.output_block_patterns, policy.handoff_words,
+    )  # fmt: skip
+
+
 class Screens:
     """One screen for each policy as it is now.  Threads share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._screens: dict[int, tuple[object, Screen]] = {}
+        self._screens: dict[int, tuple[Policy, tuple[object, ...], Screen]] = {}
 
     def for_policy(self, policy: Policy) -> Screen:
+        kept = self._screens.get(policy.pk)
+        if kept and kept[0] is policy:  # the very object: nothing has changed since it was read (bots.known)
+            return kept[2]
+        parts = made_of(policy)
         # Under the lock: all turns of a process wait while one of them builds what they need.
         with self._lock:
-            changed_at, screen = self._screens.get(policy.pk, (None, None))
-            if screen is None or changed_at != policy.changed_at:
+            _, known, screen = self._screens.get(policy.pk, (None, None, None))
+            if screen is None or known != parts:
                 screen = Screen.of(policy)
-                self._screens[policy.pk] = policy.changed_at, screen
+            self._screens[policy.pk] = policy, parts, screen
             return screen
 
 

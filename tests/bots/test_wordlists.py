@@ -56,7 +56,7 @@ def test_each_upload_is_a_version_in_use_at_once(word_list: WordList) -> None:
 
     upload_words(word_list, ["博彩"])
 
-    policy.refresh_from_db()
+    policy = Policy.objects.get()
     words = screen_for(policy).input.words
     assert words.find("賭博") is None
     assert words.find("博 彩") == Finding(kind="word", source="gambling, version 2", rule="博彩")
@@ -69,7 +69,7 @@ def test_an_earlier_version_can_be_used_again(word_list: WordList) -> None:
 
     use_version(word_list, word_list.versions.get(number=1))
 
-    policy.refresh_from_db()
+    policy = Policy.objects.get()
     assert screen_for(policy).output.words.find("赌博")
 
 

@@ -12,7 +12,18 @@ from django.test import Client
 from django.urls import reverse
 
 from bots.configuration.applying import apply
-from bots.models import Intent, LanguageModel, Policy, Robot, Rule, RuleModel, Tier
+from bots.models import (
+    Intent,
+    LanguageModel,
+    Policy,
+    Robot,
+    Rule,
+    RuleModel,
+    Tier,
+    WordList,
+    WordListVersion,
+)
+from bots.wordlists import upload_words
 from conversations import turns, users
 from conversations.models import Turn
 from tests.conversations.conftest import Hear
@@ -29,6 +40,13 @@ MODEL = {
 FILE = f"models: [{{slug: script, api: scripted, model: script, params: {json.dumps(REPLY)}}}]"
 
 type Change = Callable[[], object]
+
+
+@pytest.fixture
+def word_list(db: None) -> WordList:
+    word_list = WordList(slug="l")
+    upload_words(word_list, ["one"])
+    return word_list
 
 
 @pytest.fixture(params=["admin", "apply", "sql"])
@@ -76,6 +94,20 @@ def test_everything_that_a_turn_goes_by_may_change(hear: Hear, cloud: Cloud, rob
     assert cloud.shown()[:2] == ["You said: rain", "Other."]
     states = Turn.objects.order_by("id").values_list("state", flat=True)
     assert list(states) == ["done", "done", "blocked", "stopped"]
+
+
+def test_a_policy_may_be_changed_by_a_statement(hear: Hear, cloud: Cloud, word_list: WordList) -> None:
+    policy = Policy.objects.create(slug="p", input_word_lists=["l"], input_block_reply="No.")
+    Robot.objects.update(policy=policy)
+    turns.answer(hear("one").pk)
+    other = WordListVersion.objects.create(list=word_list, number=2, words="two", count=1)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE bots_wordlist SET current_id = %s", [other.pk])
+    turns.answer(hear("two", id_="2").pk)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE bots_policy SET input_block_words = '[\"three\"]'")
+    turns.answer(hear("three", id_="3").pk)
+    assert cloud.shown() == ["No."] * 3
 
 
 def test_a_users_tier_is_no_configuration_and_its_limits_are(hear: Hear, cloud: Cloud, robot: Robot) -> None:
