@@ -1,9 +1,10 @@
 """The configuration as a process has read it, kept as long as nobody changes it.
 
 A statement that changes a table of the configuration, whoever makes it, names a new revision in the same
-transaction: triggers do so (migration `0022_revision`).  Who needs the configuration reads its revision, as a
-rule in a statement that is made anyway, and goes by what was read under that one.  Rows are read after the
-revision, so what is kept may be newer than its revision, which is then read once more, but never older.
+transaction: triggers do so (migration `0022_revision`; a table that is added needs one).  Who needs the
+configuration reads its revision, as a rule in a statement that is made anyway, and goes by what was read
+under that one.  Rows are read after the revision, so what is kept may be newer than its revision, which is
+then read once more, but never older.
 
 Threads share what is kept: nobody changes it.  What comes to change by work and not by people, such as the
 health of models, is no part of it.
