@@ -19,7 +19,7 @@ from agents.errors import exception_words
 from agents.forms import SIDES, more_name, param_name, template_form
 from agents.models import AgentTemplate, Call, CallEvent
 from agents.speech import ASR, TTS, params_of
-from bots.admin import ConfigurationAdmin
+from bots.admin.base import ConfigurationAdmin
 from bots.theme import ModelAdmin, badge, moment
 
 DEFAULTS: Final = {"tts": "ByteDanceV3", "asr": "Tencent"}

@@ -13,7 +13,7 @@ from rest_framework.exceptions import ValidationError
 from agents.jobs import defer_registrations
 from agents.models import AgentTemplate
 from agents.speech import secret_paths
-from bots.configuration.schema import Choice, ObjectSection, Section, Slug
+from bots.configuration.sections import Choice, ObjectSection, Section, Slug
 from bots.models import LanguageModel, Robot, VendorAccount
 
 OUTCOME: Final = ("registered_at", "registered_digest", "registration_error", "drifted_at", "brain_secret")

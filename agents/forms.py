@@ -21,7 +21,7 @@ from agents.models import AgentTemplate
 from agents.speech import ASR, TTS, Param, params_of, put, secret_paths, value_at
 from agents.validation import CALLBACKS
 from bots.crypto import MASK
-from bots.forms import SecretField
+from bots.forms.fields import SecretField
 
 SIDES: Final[dict[str, Mapping[str, tuple[Param, ...]]]] = {"tts": TTS, "asr": ASR}
 

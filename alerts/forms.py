@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from alerts.models import Channel
-from bots.forms import SecretField, clear_field, keep_stored_secrets, tell_stored_secrets
+from bots.forms.fields import SecretField, clear_field, keep_stored_secrets, tell_stored_secrets
 
 if TYPE_CHECKING:
     ModelForm = forms.ModelForm[Channel]

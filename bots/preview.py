@@ -18,7 +18,7 @@ from unfold.widgets import (
 from bots import health, intents, routing
 from bots.classifying import classify
 from bots.events import CONTENT_KINDS
-from bots.forms import KIND_LABELS
+from bots.forms.routes import KIND_LABELS
 from bots.models import LanguageModel, Route, Tier
 
 

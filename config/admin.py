@@ -12,7 +12,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from audit.models import Entry
 from bots.theme import ModelAdmin, StackedInline
 from config import queue_admin  # noqa: F401 -- it registers itself
-from conversations.admin import HistoryAdmin, TimeFilter
+from conversations.admin.base import HistoryAdmin, TimeFilter
 from conversations.models import Seat
 
 admin.site.unregister(User)

@@ -20,7 +20,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from bots.theme import badge, moment
 from config import jobs
-from conversations.admin import HistoryAdmin, preformatted
+from conversations.admin.base import HistoryAdmin, preformatted
 
 log = structlog.get_logger(__name__)
 

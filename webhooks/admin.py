@@ -16,9 +16,9 @@ from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from bots.forms import SecretField, keep_stored_secrets, tell_stored_secrets
+from bots.forms.fields import SecretField, keep_stored_secrets, tell_stored_secrets
 from bots.theme import ModelAdmin, badge, moment
-from conversations.admin import HistoryAdmin, TimeFilter, link_to_conversation, preformatted, unbroken
+from conversations.admin.base import HistoryAdmin, TimeFilter, link_to_conversation, preformatted, unbroken
 from webhooks import courier
 from webhooks.models import Delivery, EventType, Webhook
 

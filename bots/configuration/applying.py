@@ -18,7 +18,8 @@ from audit.models import Entry
 from audit.recording import command, record
 from bots.configuration import files
 from bots.configuration.problems import ConfigurationInvalid, Problem, flatten, join
-from bots.configuration.schema import CONSEQUENCE, SECTIONS, UNKNOWN, ObjectSection
+from bots.configuration.schema import SECTIONS
+from bots.configuration.sections import CONSEQUENCE, UNKNOWN, ObjectSection
 from bots.crypto import MASK
 
 CREATED, UNCHANGED = "created", "unchanged"

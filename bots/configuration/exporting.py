@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bots.configuration import files
-from bots.configuration.schema import SECTIONS, ObjectSection
+from bots.configuration.schema import SECTIONS
+from bots.configuration.sections import ObjectSection
 
 HEADER = "# The configuration of Parley.  To apply it, set these variables:\n"
 

@@ -15,7 +15,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import DjangoAssertNumQueries
 
 from bots import health
-from bots.admin import is_needed
+from bots.admin.base import is_needed
 from bots.configuration.saving import rules_of
 from bots.errors import ModelBusy, ModelUnreachable
 from bots.models import (

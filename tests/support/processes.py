@@ -67,8 +67,8 @@ class Process:
         return [child.pid for child in found if not command or command in child.cmdline()]
 
     def address(self) -> str:
-        """Where `serve` listens."""
-        return eventually(lambda: re.search(r"http://\S+", self.output)).group()
+        """Where `serve` listens, once the embedded database has all migrations."""
+        return eventually(lambda: re.search(r"http://\S+", self.output), within_s=COMMAND_S).group()
 
     def readiness(self) -> tuple[int, dict[str, Any]]:
         """Status and body of /readyz; (0, {}) while nothing answers."""

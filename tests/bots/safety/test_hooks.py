@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -138,9 +139,13 @@ def test_connections_are_used_again_and_replaced_when_they_are_stale() -> None:
         answering({"allow": True})(exchange)
         if len(provider.exchanges) == 2:
             exchange.close()
+            is_closed.set()
 
+    is_closed = threading.Event()
     with Provider(answer) as provider:
-        for _ in range(3):
+        for _ in range(2):
             assert hooks.ask(terms(provider.url), QUESTION).allow
+        assert is_closed.wait(30)
+        assert hooks.ask(terms(provider.url), QUESTION).allow
 
         assert [exchange.connection for exchange in provider.exchanges] == [1, 1, 2]

@@ -1,0 +1,5 @@
+"""The admin of everything that can be configured."""
+
+from bots.admin import accounts, models, policies, robots, routes
+
+__all__ = ["accounts", "models", "policies", "robots", "routes"]
