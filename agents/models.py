@@ -15,7 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from agents import validation
 from bots.fields import EncryptedJSONField, EncryptedTextField
-from bots.models import SLUG_HELP, LanguageModel, Robot, VendorAccount
+from bots.models import LanguageModel, Robot, VendorAccount
+from bots.models.base import SLUG_HELP
 from conversations.models import Conversation, Session
 
 
