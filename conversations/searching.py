@@ -114,35 +114,41 @@ def words_of(text: str) -> set[str]:
     return words
 
 
-def query_of(text: str, part: int | None = None) -> str:
-    """All that is looked for, each word by its beginning; "" where there is nothing to look for."""
-    prefix = "" if part is None else f"{part:x}:"
-    terms: dict[str, None] = {}
+def terms_of(text: str) -> dict[str, str]:
+    """The words that are looked for, each with a mark if its beginning will do.  None if there is nothing to
+    look for."""
+    terms: dict[str, str] = {}
     for spelled, run in runs_of(text):
         if spelled or len(run) == 1:
-            terms[f"'{prefix}{run[:LONGEST_WORD]}':*"] = None
+            terms[run[:LONGEST_WORD]] = ":*"
         else:
-            terms |= {f"'{prefix}{run[place : place + 2]}'": None for place in range(len(run) - 1)}
-    return " & ".join(terms)
+            terms |= {run[place : place + 2]: "" for place in range(len(run) - 1)}
+    return terms
+
+
+def query_of(terms: dict[str, str], prefix: str = "") -> str:
+    """For messages that have all of it."""
+    return " & ".join(f"'{prefix}{word}'{mark}" for word, mark in terms.items())
 
 
 def found(
     text: str, *, within: QuerySet[Conversation] | None = None, before: int | None = None, most: int
 ) -> Found:
     """Messages that have all of it, of any conversation or only of these."""
-    wanted: dict[str, Any] = {"query": query_of(text), "before": before, "most": most + 1}
-    if not wanted["query"]:
+    terms = terms_of(text)
+    if not terms:
         return Found([], None)
+    wanted: dict[str, Any] = {"before": before, "most": most + 1}
     if within is None:
-        return _look(text, wanted)
+        return _look(terms, wanted)
     few = _few(within)
     if few is not None:
-        return Found.page(_run(LOOK_IN_FEW, wanted | {"few": few}), most)
+        return Found.page(_run(LOOK_IN_FEW, wanted | {"query": query_of(terms), "few": few}), most)
     where, values = _within(within)
-    return _look(text, wanted | values, where)
+    return _look(terms, wanted | values, where)
 
 
-def _look(text: str, wanted: dict[str, Any], where: str = "") -> Found:
+def _look(terms: dict[str, str], wanted: dict[str, Any], where: str = "") -> Found:
     """Part after part, until there are enough, or it has taken long."""
     most = wanted["most"] - 1
     parts, done, step = _parts(wanted["before"]), 0, 1
@@ -152,7 +158,7 @@ def _look(text: str, wanted: dict[str, Any], where: str = "") -> Found:
         began = time.monotonic()
         if done and began >= until:
             return Found(ids, parts[done - 1] << PART_BITS, is_cut=True)
-        queries = [query_of(text, part) for part in parts[done : done + step]]
+        queries = [query_of(terms, f"{part:x}:") for part in parts[done : done + step]]
         ids += _run(LOOK.format(where=where), wanted | {"queries": queries})
         done += step
         step = _next_step(step, time.monotonic() - began)
