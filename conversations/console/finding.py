@@ -32,7 +32,7 @@ class Hit:
 class Hits:
     hits: list[Hit]
     next: int | None  # `before` of the next page; None: this is the last one
-    since: datetime | None  # as far back as was looked, where that is not as far as `next` tells
+    since: datetime | None  # how far back was looked, where the rest is left to the next page
 
 
 def hits(user: Visitor, scope: Scope, wanted: Asked, before: int | None = None) -> Hits:
