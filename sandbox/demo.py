@@ -32,6 +32,7 @@ from sandbox.processes import ROOT, Process, ProcessFailed
 HERE = Path(__file__).resolve().parent
 CONNECTIONS, ROBOTS = HERE / "demo_connections.yaml", HERE / "demo_robots.yaml"
 ADMIN, OPERATOR = "admin", "olive"
+CREATED = ": created"  # in what `apply` prints
 CHECK_USER, CHECK_TEXT = "alice", "Hello! Who are you?"
 DEFAULT_PORT = 8000
 START_TIMEOUT_S = 60.0
@@ -190,14 +191,16 @@ class Demo:
         cloud = self._start_cloud()
         language_model = self._start_model()
         say("Preparing the database …")
-        self._manage("migrate", "--verbosity", "0")
+        if "DATABASE_URL" in os.environ:
+            self._manage("migrate", "--verbosity", "0")
+        server = self._run("parley", ["manage.py", "serve", "--port", str(self.web_port)])
+        server.wait_for_url(START_TIMEOUT_S)  # by then its own database has all migrations
         cloud.wait_for_url(START_TIMEOUT_S)
         self._wait_for_model(language_model)
         say("Starting Parley …")
-        # Before the configuration is applied, so that the commands share the database that this one starts.
-        server = self._run("parley", ["manage.py", "serve", "--port", str(self.web_port)])
-        self._manage("apply", str(CONNECTIONS))
-        self._seed()
+        applied = self._manage("apply", str(CONNECTIONS))
+        if not self.keys.is_seeded or all(line.endswith(CREATED) for line in applied.splitlines()):
+            self._seed()  # for the database is new
         self._wait_until_ready(server)
 
     def _start_cloud(self) -> Process:
@@ -238,26 +241,22 @@ class Demo:
             self._start_scripted_model(str(failure)).wait_for_url(START_TIMEOUT_S)
 
     def _seed(self) -> None:
-        """The admin and the robots, if this database does not have them yet."""
-        is_new = self._create_admin()
-        if is_new or not self.keys.is_seeded:
-            self._manage("apply", str(CONNECTIONS), str(ROBOTS))
-            self.keys.api_key = self._print("create_api_key", "demo", "--scope", "operate")
-            self.keys.operator_password = self._print("create_operator", OPERATOR)
-            self.keys.is_seeded = True
-            self.keys.save(self.keys_file)
+        """The admin, the robots and all else that a new database lacks."""
+        self._create_admin()
+        self._manage("apply", str(CONNECTIONS), str(ROBOTS))
+        self.keys.api_key = self._print("create_api_key", "demo", "--scope", "operate")
+        self.keys.operator_password = self._print("create_operator", OPERATOR)
+        self.keys.is_seeded = True
+        self.keys.save(self.keys_file)
 
-    def _create_admin(self) -> bool:
-        """Whether there was none."""
+    def _create_admin(self) -> None:
         try:
             self._manage(
                 "createsuperuser", "--noinput", "--username", ADMIN, "--email", f"{ADMIN}@example.com"
             )
         except ProcessFailed as failure:
-            if "already taken" not in str(failure):
+            if "already taken" not in str(failure):  # by a start that was cut off
                 raise
-            return False
-        return True
 
     def _print(self, *command: str) -> str:
         """What a command prints.  It is none of our processes, whose words go into a file."""
@@ -273,10 +272,11 @@ class Demo:
             raise DemoFailed(f"{command[0]} failed: {made.stderr.strip()}")
         return made.stdout.strip()
 
-    def _manage(self, *arguments: str) -> None:
+    def _manage(self, *arguments: str) -> str:
+        """What the command printed."""
         command = self._run(f"manage.py {arguments[0]}", ["manage.py", *arguments])
         try:
-            command.wait_for_end()
+            return command.wait_for_end()
         finally:
             if not command.is_running:
                 self.processes.remove(command)
