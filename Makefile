@@ -17,9 +17,10 @@ help:
 setup:
 	@bin/setup
 
+# Each of its processes would compile the product anew.
 demo:
 	@bin/setup model
-	@PORT="$(PORT)" CHECK="$(CHECK)" exec $(BIN)/python -m sandbox.demo
+	@unset PYTHONDONTWRITEBYTECODE; PORT="$(PORT)" CHECK="$(CHECK)" exec $(BIN)/python -m sandbox.demo
 
 test:
 	@bin/setup dev
