@@ -28,6 +28,7 @@ def serve(listener: socket.socket, application: Any = "config.asgi:application")
         loop="uvloop",
         ws="websockets-sansio",
         ws_max_size=MAX_FRAME_BYTES,
+        ws_per_message_deflate=False,  # for each console again, of frames that are small
         lifespan="on",
         log_config=None,  # Django's is in place
         access_log=False,

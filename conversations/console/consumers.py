@@ -54,10 +54,8 @@ class Console(AsyncJsonWebsocketConsumer):
                 await self.close(NOT_UNDERSTOOD)
 
     async def pass_on(self, event: dict[str, Any]) -> None:
-        frame = event["frame"]
-        if frame["type"] == "changed":
-            frame = frame | {"events": self._visible(frame["events"])}
-        await self.send_json(frame)
+        plain, covered = event["texts"]
+        await self.send(covered if self._covers else plain)
 
     def _visible(self, events: list[Event]) -> list[Event]:
         return [masking.masked(event) for event in events] if self._covers else events
