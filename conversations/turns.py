@@ -98,8 +98,11 @@ def take(conversation_id: int) -> Turn | None:
 
 
 def lock(conversation_id: int) -> Conversation:
-    """The conversation with all that a turn goes by, held until the end of the transaction."""
-    [conversation] = Conversation.objects.raw(LOCK, [conversation_id])
+    """The conversation with all that a turn goes by, held until the end of the transaction.  Raises
+    Conversation.DoesNotExist, where it was erased meanwhile."""
+    conversation = next(iter(Conversation.objects.raw(LOCK, [conversation_id])), None)
+    if conversation is None:
+        raise Conversation.DoesNotExist(f"conversation {conversation_id} is gone")
     conversation.robot = known_at(conversation.revision).get(load_robot, conversation.robot_id)
     return conversation
 

@@ -7,8 +7,7 @@ from typing import Any, Final
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 
 from conversations import announcing
-from conversations.announcing import Event
-from conversations.console import live, masking, rights
+from conversations.console import live, rights
 from conversations.console.live import hub
 from conversations.console.visits import Visit
 
@@ -57,9 +56,6 @@ class Console(AsyncJsonWebsocketConsumer):
         plain, covered = event["texts"]
         await self.send(covered if self._covers else plain)
 
-    def _visible(self, events: list[Event]) -> list[Event]:
-        return [masking.masked(event) for event in events] if self._covers else events
-
     async def turn_away(self, event: dict[str, Any]) -> None:
         """The user has logged out, or may not read any more."""
         await self.close(FORBIDDEN)
@@ -76,7 +72,7 @@ class Console(AsyncJsonWebsocketConsumer):
         # Behind joining the group: what changes meanwhile is told twice rather than not at all.
         until = max(cursor, hub.cursor)
         events = await live.in_thread(lambda: announcing.events_since(conversation_id, cursor))
-        await self.send_json(live.changed(conversation_id, cursor, until, self._visible(events)))
+        await self.pass_on(live.message_of(live.changed(conversation_id, cursor, until, events)))
 
     def _may_see(self, conversation_id: int) -> bool:
         scope = rights.scope_of(self.scope["user"])

@@ -125,16 +125,17 @@ class Hub:
 
 
 async def tell(group: str, frame: Frame) -> None:
-    await get_channel_layer().group_send(group, {"type": "pass.on", "texts": texts_of(frame)})
+    await get_channel_layer().group_send(group, message_of(frame))
 
 
-def texts_of(frame: Frame) -> tuple[str, str]:
-    """The frame for who may read personal data, and for who may not: written once for all consoles."""
-    if "events" not in frame:
-        text = json.dumps(frame)
-        return text, text
-    covered = [masking.masked(event) for event in frame["events"]]
-    return json.dumps(frame), json.dumps(frame | {"events": covered})
+def message_of(frame: Frame) -> dict[str, Any]:
+    """The frame as a console passes it on: for who may read personal data, and for who may not.  It is
+    written once for all of them."""
+    plain = covered = json.dumps(frame)
+    if "events" in frame:
+        events = [masking.masked(event) for event in frame["events"]]
+        covered = json.dumps(frame | {"events": events})
+    return {"type": "pass.on", "texts": (plain, covered)}
 
 
 async def in_thread(act: Any) -> Any:

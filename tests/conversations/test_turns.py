@@ -619,3 +619,8 @@ def test_thinking_is_shown_until_there_are_words(
     assert len(shown) > 1
     assert set(shown) == {("ada", "alice")}
     assert cloud.shown() == ["at last"]
+
+
+def test_a_conversation_that_was_erased_meanwhile_is_named() -> None:
+    with pytest.raises(Conversation.DoesNotExist, match="conversation 0 is gone"):
+        turns.lock(0)
