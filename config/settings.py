@@ -118,8 +118,6 @@ MIDDLEWARE = [
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
 PROCRASTINATE_IMPORT_PATHS = ["conversations.chores"]  # tasks outside the apps' `tasks` modules
-# Each web process reads what its consoles have to hear; nothing goes from one process to another.
-CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 WSGI_APPLICATION = "config.wsgi.application"
 TEMPLATES = [
     {

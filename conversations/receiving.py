@@ -20,7 +20,7 @@ from bots.events import Event, Ignored, Interrupted, MessageReceived, MessageSen
 from bots.models import Robot, VendorAccount
 from bots.text import clean_json
 from bots.vendors.base import IncomingCallback, Vendor
-from conversations import mentions, ownership, storing, user_typing
+from conversations import gossip, mentions, ownership, storing
 from conversations.models import Callback, Conversation
 
 log = structlog.get_logger(__name__)
@@ -159,4 +159,4 @@ def _keep(callbacks: Sequence[Callback], events: Sequence[tuple[VendorAccount, E
         if echoes:
             storing.confirm(echoes)
         if writing:
-            user_typing.tell(writing)
+            gossip.tell_of_users(writing)

@@ -16,7 +16,7 @@ import structlog
 from django.db import connection
 from procrastinate.contrib.django.utils import connector_params
 
-from conversations import user_typing
+from conversations import gossip
 
 log = structlog.get_logger(__name__)
 
@@ -86,4 +86,4 @@ def _look(turn_id: str) -> None:
         act()
 
 
-HEARD: Final[dict[str, Callable[[str], None]]] = {CHANNEL: _look, user_typing.CHANNEL: user_typing.heard}
+HEARD: Final[dict[str, Callable[[str], None]]] = {CHANNEL: _look, gossip.CHANNEL: gossip.heard}

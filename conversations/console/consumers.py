@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import Any, Final
 
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 
 from conversations import announcing
 from conversations.console import live, rights
-from conversations.console.live import hub
+from conversations.console.live import Told, hub
 from conversations.console.visits import Visit
 
 FORBIDDEN: Final = 4403  # codes from 4000 on are an application's own
 NOT_UNDERSTOOD: Final = 4400
+FELL_BEHIND: Final = 4408
+ROOM: Final = 200  # frames that a console may be behind: some ten seconds of a busy day
 
 
 class Console(AsyncJsonWebsocketConsumer):
@@ -23,8 +27,8 @@ class Console(AsyncJsonWebsocketConsumer):
     The first `changed` holds what it has missed since `after`.
     """
 
-    _watched: int | None = None  # the conversation that it shows
     _covers = True  # personal data
+    _sending: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
         user = self.scope["user"]
@@ -33,53 +37,58 @@ class Console(AsyncJsonWebsocketConsumer):
             return
         self._covers = not await live.in_thread(lambda: rights.may_read_personal(user))
         await self.accept()
-        await self.channel_layer.group_add(live.EVERYBODY, self.channel_name)
-        hub.join(self.channel_name, Visit(user.pk, self.scope["session"].session_key))
-        await self.send_json(live.hello(user.pk))
+        self._outbox: asyncio.Queue[Told | int] = asyncio.Queue(ROOM)  # frames, or why the connection ends
+        self._sending = asyncio.create_task(self._send_all())
+        self.hear(Told(live.hello(user.pk)))
+        hub.join(self, Visit(user.pk, self.scope["session"].session_key))
 
     async def disconnect(self, code: int) -> None:
-        await self.channel_layer.group_discard(live.EVERYBODY, self.channel_name)
-        await self._leave_conversation()
-        await hub.leave(self.channel_name)
+        hub.leave(self)
+        if self._sending:
+            self._sending.cancel()
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         match content:
             case {"type": "watch", "conversation": int(conversation_id), "after": int(cursor)}:
                 await self._watch(conversation_id, cursor)
-            case {"type": "typing"} if self._watched is not None:
-                name = str(self.scope["user"])
-                await live.tell(live.group_of(self._watched), live.typing(self._watched, name))
+            case {"type": "typing"}:
+                hub.types(self)
             case _:
-                await self.close(NOT_UNDERSTOOD)
+                self._end(NOT_UNDERSTOOD)
 
-    async def pass_on(self, event: dict[str, Any]) -> None:
-        plain, covered = event["texts"]
-        await self.send(covered if self._covers else plain)
+    def hear(self, told: Told) -> None:
+        if self._outbox.full():  # whoever does not read has to come back, and asks for what was missed
+            self._end(FELL_BEHIND)
+        else:
+            self._outbox.put_nowait(told)
 
-    async def turn_away(self, event: dict[str, Any]) -> None:
-        """The user has logged out, or may not read any more."""
-        await self.close(FORBIDDEN)
+    def turn_away(self) -> None:
+        self._end(FORBIDDEN)
+
+    def _end(self, code: int) -> None:
+        """Close the connection instead of sending what waits."""
+        hub.leave(self)
+        while not self._outbox.empty():
+            self._outbox.get_nowait()
+        self._outbox.put_nowait(code)
+
+    async def _send_all(self) -> None:
+        """Alone in writing to the socket, so that nothing follows its end."""
+        with suppress(OSError):  # the browser is gone, which `disconnect` is told as well
+            while isinstance(told := await self._outbox.get(), Told):
+                await self.send(told.covered if self._covers else told.plain)
+            await self.close(told)
 
     async def _watch(self, conversation_id: int, cursor: int) -> None:
         if not await live.in_thread(lambda: self._may_see(conversation_id)):
-            await self.close(FORBIDDEN)
+            self.turn_away()
             return
-        if self._watched != conversation_id:
-            await self._leave_conversation()
-            await self.channel_layer.group_add(live.group_of(conversation_id), self.channel_name)
-            self._watched = conversation_id
-            await hub.watch(self.channel_name, conversation_id, str(self.scope["user"]))
-        # Behind joining the group: what changes meanwhile is told twice rather than not at all.
+        hub.watch(self, conversation_id, str(self.scope["user"]))
+        # Behind watching: what changes meanwhile is told twice rather than not at all.
         until = max(cursor, hub.cursor)
         events = await live.in_thread(lambda: announcing.events_since(conversation_id, cursor))
-        await self.pass_on(live.message_of(live.changed(conversation_id, cursor, until, events)))
+        self.hear(Told(live.changed(conversation_id, cursor, until, events)))
 
     def _may_see(self, conversation_id: int) -> bool:
         scope = rights.scope_of(self.scope["user"])
         return scope.conversations().filter(pk=conversation_id).exists()
-
-    async def _leave_conversation(self) -> None:
-        if self._watched is not None:
-            await self.channel_layer.group_discard(live.group_of(self._watched), self.channel_name)
-            await hub.unwatch(self.channel_name)
-            self._watched = None

@@ -2,7 +2,11 @@
 
 While a console is open, one query ten times a second finds what has changed anywhere
 (`conversations.announcing`).  Only of conversations that somebody looks at are the rows read too; all
-consoles learn which others have changed.
+consoles learn which others have changed.  Who looks and who writes comes from all processes
+(`conversations.gossip`).
+
+Consoles are told directly, not through a channel layer: the database is what processes share, and a layer in
+memory costs each console a thread's turn and a walk over all others for each frame.
 """
 
 from __future__ import annotations
@@ -11,17 +15,19 @@ import asyncio
 import json
 import time
 from collections import defaultdict
-from typing import Any, Final
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any, Final, Protocol
 
 import structlog
 from asgiref.sync import sync_to_async
-from channels.layers import get_channel_layer
 from django.db import Error
 
 from bots.database import release_connection
-from conversations import announcing, user_typing
+from conversations import announcing, gossip
 from conversations.announcing import Change, Event, Reader
 from conversations.console import masking, visits
+from conversations.console.presence import BEAT_S, PROCESS, Presence
 from conversations.console.visits import Visit
 
 log = structlog.get_logger(__name__)
@@ -29,113 +35,167 @@ log = structlog.get_logger(__name__)
 TICK_S: Final = 0.1
 CHECK_S: Final = 2.0  # how long a console may outlive its user's session or rights
 START_BEFORE: Final = 1000  # changes that may have been under way when the first console opened
-EVERYBODY: Final = "console"
 
 type Frame = dict[str, Any]
 
 
-def group_of(conversation_id: int) -> str:
-    return f"console.{conversation_id}"
+class Told:
+    """A frame as text, written once for all who hear it."""
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+
+    @cached_property
+    def plain(self) -> str:
+        return json.dumps(self._frame)
+
+    @cached_property
+    def covered(self) -> str:
+        """For who may not read personal data."""
+        if "events" not in self._frame:
+            return self.plain
+        return json.dumps(self._frame | {"events": [masking.masked(each) for each in self._frame["events"]]})
+
+
+class Console(Protocol):
+    """An open console.  To tell it something never waits."""
+
+    def hear(self, told: Told) -> None: ...
+
+    def turn_away(self) -> None:
+        """Its user has logged out, or may not read any more."""
 
 
 class Hub:
-    """The consoles of this process, by the name of their channel."""
+    """The consoles of this process."""
 
     def __init__(self) -> None:
-        self._open: dict[str, Visit] = {}
+        self._open: dict[Console, Visit] = {}
         self._checked_at = 0.0
-        self._watched: dict[str, tuple[int, str]] = {}  # the conversation that it shows, and who looks
+        self._watched: dict[Console, tuple[int, str]] = {}  # the conversation that it shows, and who looks
+        self._watching: defaultdict[int, set[Console]] = defaultdict(set)  # the other way round
         self._told: dict[int, int] = {}  # up to which number a watched conversation's consoles were told
         self._reader: Reader | None = None
         self._task: asyncio.Task[None] | None = None
-        self._telling: set[asyncio.Task[None]] = set()
+        self._presence = Presence()
+        self._moved: set[int] = set()  # conversations where somebody came or went
+        self._beat_at = 0.0
+        self._typing: dict[tuple[int, str], None] = {}  # a set in order
 
     @property
     def cursor(self) -> int:
         """All changes up to this number were told; 0: it is not known yet."""
         return self._reader.cursor if self._reader else 0
 
-    def join(self, channel: str, visit: Visit) -> None:
-        self._open[channel] = visit
+    def join(self, console: Console, visit: Visit) -> None:
+        self._open[console] = visit
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
 
-    async def leave(self, channel: str) -> None:
-        await self.unwatch(channel)
-        self._open.pop(channel, None)
-        if not self._open and self._task:
-            self._task.cancel()
-            self._task = self._reader = None
+    def leave(self, console: Console) -> None:
+        self._unwatch(console)
+        self._open.pop(console, None)
 
-    async def watch(self, channel: str, conversation_id: int, name: str) -> None:
-        await self.unwatch(channel)
-        self._watched[channel] = conversation_id, name
-        await self._tell_presence(conversation_id)
+    def watch(self, console: Console, conversation_id: int, name: str) -> None:
+        """Tell the console of this conversation from now on, and of no other."""
+        self._unwatch(console)
+        self._watched[console] = conversation_id, name
+        self._watching[conversation_id].add(console)
+        self._moved.add(conversation_id)
+        console.hear(Told(presence(self._presence.names(conversation_id))))
 
-    async def unwatch(self, channel: str) -> None:
-        conversation_id, _ = self._watched.pop(channel, (None, ""))
-        if conversation_id is not None:
-            await self._tell_presence(conversation_id)
+    def types(self, console: Console) -> None:
+        """Its operator writes where the console looks."""
+        if console in self._watched:
+            self._typing[self._watched[console]] = None
 
-    def user_types(self, conversation_id: int) -> None:
-        """Tell those who look at the conversation.  In a running loop."""
-        if any(watched == conversation_id for watched, _ in self._watched.values()):
-            telling = asyncio.create_task(tell(group_of(conversation_id), typing(conversation_id, "")))
-            self._telling.add(telling)  # or nobody would hold it
-            telling.add_done_callback(self._telling.discard)
+    def hear(self, word: gossip.Word) -> None:
+        """What a process has told."""
+        match word:
+            case {"typing": name, "conversation": conversation_id}:
+                self._tell(self._watchers(conversation_id), typing(conversation_id, name))
+            case {"present": names, "conversation": conversation_id, "process": process}:
+                if self._presence.note(conversation_id, process, names, time.monotonic()):
+                    self._tell_presence(conversation_id)
 
-    async def _tell_presence(self, conversation_id: int) -> None:
-        names = sorted({name for watched, name in self._watched.values() if watched == conversation_id})
-        await tell(group_of(conversation_id), presence(names))
+    def _unwatch(self, console: Console) -> None:
+        conversation_id, _ = self._watched.pop(console, (None, ""))
+        if conversation_id is None:
+            return
+        self._watching[conversation_id].discard(console)
+        if not self._watching[conversation_id]:
+            del self._watching[conversation_id]
+        self._moved.add(conversation_id)
+
+    def _watchers(self, conversation_id: int) -> set[Console]:
+        return self._watching.get(conversation_id, set())
+
+    def _tell(self, consoles: Iterable[Console], frame: Frame) -> None:
+        told = Told(frame)
+        for console in list(consoles):  # who has fallen behind leaves
+            console.hear(told)
+
+    def _tell_presence(self, conversation_id: int) -> None:
+        self._tell(self._watchers(conversation_id), presence(self._presence.names(conversation_id)))
 
     async def _run(self) -> None:
         """Tell what changes, as long as there is somebody to tell."""
-        while True:
+        while self._open or self._moved:
             try:
                 self._reader = self._reader or await in_thread(start_reader)
+                await self._gossip(time.monotonic())
                 await self._tick(self._reader)
                 await self._check_visits(time.monotonic())
             except Error as error:
                 log.warning("consoles are not told what changes", error=str(error))
                 await asyncio.sleep(1)
             await asyncio.sleep(TICK_S)
+        self._reader = None
+
+    async def _gossip(self, now: float) -> None:
+        """Let all processes know who looks and who writes here."""
+        if now - self._beat_at >= BEAT_S:
+            self._beat_at = now
+            self._moved |= self._watching.keys()
+            for conversation_id in self._presence.forget_silent(now):
+                self._tell_presence(conversation_id)
+        if not (self._moved or self._typing):
+            return
+        moved, self._moved = self._moved, set()
+        written, self._typing = self._typing, {}
+        words = [gossip.presence(each, PROCESS, self._names(each)) for each in moved]
+        words += [gossip.typing(conversation_id, name) for conversation_id, name in written]
+        try:
+            await in_thread(lambda: gossip.tell(words))
+        except Error:
+            self._moved |= moved
+            raise
+
+    def _names(self, conversation_id: int) -> list[str]:
+        return sorted({self._watched[console][1] for console in self._watchers(conversation_id)})
 
     async def _check_visits(self, now: float) -> None:
         if now - self._checked_at < CHECK_S:
             return
         self._checked_at = now
         ended = await in_thread(lambda: visits.ended(self._open.copy().values()))
-        for channel, visit in self._open.items():
+        for console, visit in list(self._open.items()):
             if visit in ended:
-                await get_channel_layer().send(channel, {"type": "turn.away"})
+                console.turn_away()
 
     async def _tick(self, reader: Reader) -> None:
         changes = await in_thread(lambda: reader.read(time.monotonic()))
         if not changes:
             return
-        watched = {conversation_id for conversation_id, _ in self._watched.values()}
+        watched = set(self._watching)
         of_watched = [change for change in changes if change.conversation_id in watched]
         events = await in_thread(lambda: announcing.events_of(of_watched)) if of_watched else {}
         self._told = {each: told for each, told in self._told.items() if each in watched}
         for conversation_id, news in events.items():
             after = self._told.get(conversation_id, 0)
             self._told[conversation_id] = reader.cursor
-            await tell(group_of(conversation_id), changed(conversation_id, after, reader.cursor, news))
-        await tell(EVERYBODY, others_changed(changes))
-
-
-async def tell(group: str, frame: Frame) -> None:
-    await get_channel_layer().group_send(group, message_of(frame))
-
-
-def message_of(frame: Frame) -> dict[str, Any]:
-    """The frame as a console passes it on: for who may read personal data, and for who may not.  It is
-    written once for all of them."""
-    plain = covered = json.dumps(frame)
-    if "events" in frame:
-        events = [masking.masked(event) for event in frame["events"]]
-        covered = json.dumps(frame | {"events": events})
-    return {"type": "pass.on", "texts": (plain, covered)}
+            self._tell(self._watchers(conversation_id), changed(conversation_id, after, reader.cursor, news))
+        self._tell(self._open, others_changed(changes))
 
 
 async def in_thread(act: Any) -> Any:
@@ -187,4 +247,4 @@ def typing(conversation_id: int, name: str) -> Frame:
 
 
 hub: Final = Hub()
-user_typing.listeners.append(hub.user_types)
+gossip.listeners.append(hub.hear)

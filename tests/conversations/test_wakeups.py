@@ -11,7 +11,7 @@ from procrastinate.contrib.django.utils import connector_params
 
 from bots.events import Address, Typing
 from bots.models import Robot
-from conversations import receiving, user_typing, wakeups
+from conversations import gossip, receiving, wakeups
 from conversations.models import Callback
 from conversations.receiving import Arrival
 from tests.support.factories import START, make_conversation
@@ -89,7 +89,7 @@ def test_a_user_who_types_is_told_to_this_process_too(
     calls: queue.SimpleQueue[str], robot: Robot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chat = make_conversation(robot, "alice")
-    monkeypatch.setattr(user_typing, "listeners", [lambda conversation_id: calls.put(f"{conversation_id}")])
+    monkeypatch.setattr(gossip, "listeners", [lambda word: calls.put(f"{word}")])
     typing = [
         Typing(
             event_id="t1",
@@ -104,5 +104,5 @@ def test_a_user_who_types_is_told_to_this_process_too(
     callback = Callback(account=robot.account, delivery_id="t1", received_at=START, state=Callback.State.READ)
     receiving.store([Arrival(robot.account, callback, typing)])
 
-    assert calls.get(timeout=WITHIN_S) == str(chat.pk)
+    assert calls.get(timeout=WITHIN_S) == str(gossip.typing(chat.pk, name=""))
     assert (chat.messages.count(), chat.turns.count()) == (0, 0)

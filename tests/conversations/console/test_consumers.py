@@ -14,12 +14,14 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.models import Session
 from django.test import Client
+from procrastinate.contrib.django.utils import connector_params
 
 from bots.models import Robot
-from conversations import user_typing
+from conversations import gossip, wakeups
 from conversations.announcing import cursor_of_page
 from conversations.console import live, routing, visits
-from conversations.console.consumers import FORBIDDEN, NOT_UNDERSTOOD, Console
+from conversations.console.consumers import FELL_BEHIND, FORBIDDEN, NOT_UNDERSTOOD, ROOM, Console
+from conversations.console.presence import FORGET_S, Presence
 from conversations.console.visits import Visit
 from conversations.models import Conversation, Message
 from tests.support.factories import make_conversation, say
@@ -100,8 +102,10 @@ def talk(user: Any, test: Test) -> None:
     socket = Socket(user)
 
     async def run() -> None:
+        listening = asyncio.create_task(wakeups.listen(connector_params()))
         await test(socket)
         await socket.disconnect()
+        listening.cancel()
 
     asyncio.run(run())
 
@@ -173,9 +177,47 @@ def test_a_user_who_types_is_told_to_who_looks(conversation: Conversation, admin
         await socket.send(type="watch", conversation=conversation.pk, after=0)
         await socket.hear("presence")
         for number in (other.pk, conversation.pk):
-            user_typing.heard(str(number))  # as the listener does
+            await sync_to_async(gossip.tell)([gossip.typing(number, name="")])
         told = await socket.hear("typing")
         assert told == {"type": "typing", "conversation": conversation.pk, "name": ""}
+
+    talk(admin_user, test)
+
+
+def test_who_looks_through_another_process_is_told_too(conversation: Conversation, admin_user: User) -> None:
+    def look(*names: str) -> gossip.Word:
+        return gossip.presence(conversation.pk, "another process", names)
+
+    async def test(socket: Socket) -> None:
+        await socket.connect()
+        await socket.send(type="watch", conversation=conversation.pk, after=0)
+        await socket.hear_until(lambda frames: ["admin"] in [frame.get("names") for frame in frames])
+        for words, names in [([look("olive", "admin")], ["admin", "olive"]), ([look()], ["admin"])]:
+            await sync_to_async(gossip.tell)(words)
+            assert (await socket.hear("presence"))["names"] == names
+
+    talk(admin_user, test)
+
+
+def test_whom_a_dead_process_told_of_is_forgotten() -> None:
+    there = Presence()
+    assert there.note(1, "dead", ["olive"], now=0.0)
+    assert there.note(1, "alive", ["peter"], now=0.0)
+    assert not there.note(1, "alive", ["peter"], now=FORGET_S)
+
+    assert there.forget_silent(FORGET_S) == set()
+    assert there.forget_silent(FORGET_S + 1) == {1}
+    assert there.names(1) == ["peter"]
+
+
+def test_a_console_that_falls_behind_has_to_come_back(conversation: Conversation, admin_user: User) -> None:
+    async def test(socket: Socket) -> None:
+        await socket.connect()
+        await socket.send(type="watch", conversation=conversation.pk, after=0)
+        await socket.hear("changed")
+        for _ in range(ROOM + 1):  # nothing can be sent meanwhile
+            live.hub.hear(gossip.typing(conversation.pk, "olive"))
+        assert await socket.last() == {"type": "websocket.close", "code": FELL_BEHIND}
 
     talk(admin_user, test)
 
