@@ -1,7 +1,8 @@
-"""A backup is a folder: the database as `pg_dump` writes it, and the secrets that VAR_DIR keeps.
+"""A backup is a folder: the database as `pg_dump` writes it, what VAR_DIR keeps of secrets, operators' files.
 
 database.dump       PostgreSQL's custom format
 secrets/…           as in VAR_DIR; none where the environment gives them
+attachments/…       as in ATTACHMENTS_DIR; none where another storage has them
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
+from django.core.files.storage import FileSystemStorage, storages
 from django.db import connection
 from procrastinate.contrib.django.utils import connector_params
 
 from config.postgresql import places
+from conversations.attachments import STORAGE
 
 DUMP: Final = "database.dump"
 SECRETS: Final = "secrets"
+ATTACHMENTS: Final = "attachments"
 
 OTHERS: Final = """
 SELECT count(*) FROM pg_stat_activity
@@ -31,7 +35,13 @@ class CannotDoIt(Exception):
     """A backup cannot be made or restored; the text says why."""
 
 
-def back_up(folder: Path, *, secrets: Path) -> None:
+def attachments_dir() -> Path | None:
+    """Where operators' files lie; None where that is no folder."""
+    storage = storages[STORAGE]
+    return Path(storage.location) if isinstance(storage, FileSystemStorage) else None
+
+
+def back_up(folder: Path, *, secrets: Path, attachments: Path | None) -> None:
     """Write a backup: complete, or not there at all.  Parley may run meanwhile.  Raises CannotDoIt."""
     if folder.exists():
         raise CannotDoIt(f"{folder} is there already")
@@ -41,6 +51,8 @@ def back_up(folder: Path, *, secrets: Path) -> None:
     run("pg_dump", "--format=custom", f"--file={draft / DUMP}", name_of_database())
     if secrets.is_dir():
         shutil.copytree(secrets, draft / SECRETS)
+    if attachments:  # after the dump, so that what it tells of is there
+        copy_attachments(attachments, draft / ATTACHMENTS)
     draft.rename(folder)
 
 
@@ -80,6 +92,28 @@ def restore_secrets(folder: Path, *, secrets: Path) -> list[str]:
             target.rename(target.with_suffix(".replaced"))
         shutil.copy2(source, target)
     return [source.name for source in kept]
+
+
+def restore_attachments(folder: Path, *, attachments: Path) -> int:
+    """Put the backup's files beside those that are there; → how many."""
+    return copy_attachments(folder / ATTACHMENTS, attachments)
+
+
+def copy_attachments(source: Path, target: Path) -> int:
+    """Copy each file, complete or not at all; → how many."""
+    count = 0
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for file in source.glob("??/[!.]*"):
+        place = target / file.relative_to(source)
+        place.parent.mkdir(mode=0o700, exist_ok=True)
+        draft = place.with_name(f".{place.name}")
+        try:
+            shutil.copy(file, draft)
+        except FileNotFoundError:
+            continue  # it went with its message, just now
+        draft.replace(place)
+        count += 1
+    return count
 
 
 def lone_connection() -> psycopg.Connection[Any]:

@@ -10,18 +10,22 @@ from config import backups
 
 
 class Command(BaseCommand):
-    help = "Writes the database and the secrets of VAR_DIR into a new folder.  Parley may run meanwhile."
+    help = (
+        "Writes the database, the secrets of VAR_DIR and operators' files into a new folder.  Parley may run "
+        "meanwhile."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("folder", type=Path)
 
     def handle(self, *args: Any, folder: Path, **options: Any) -> None:
-        secrets = settings.VAR_DIR / "secrets"
+        secrets, attachments = settings.VAR_DIR / "secrets", backups.attachments_dir()
         try:
-            backups.back_up(folder, secrets=secrets)
+            backups.back_up(folder, secrets=secrets, attachments=attachments)
         except (backups.CannotDoIt, OSError) as error:
             raise CommandError(str(error)) from None
-        self.stdout.write(f"{folder} holds the database and {kept_by(secrets)}")
+        files = "operators' files" if attachments else "no files of operators, which a storage of yours has"
+        self.stdout.write(f"{folder} holds the database, {files}, and {kept_by(secrets)}")
 
 
 def kept_by(secrets: Path) -> str:

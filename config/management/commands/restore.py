@@ -11,8 +11,8 @@ from config import backups
 
 class Command(BaseCommand):
     help = (
-        "Puts a backup in the place of all that is in the database, and its secrets in the place of those in "
-        "VAR_DIR.  Parley must not run."
+        "Puts a backup in the place of all that is in the database, its secrets in the place of those in "
+        "VAR_DIR, and its files of operators beside those in ATTACHMENTS_DIR.  Parley must not run."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,9 +31,13 @@ class Command(BaseCommand):
                     f"Would replace all that is in the database {database}.  With --yes it does."
                 )
                 return
+            # First, as nothing is lost yet if the disk is full.
+            attachments = backups.attachments_dir()
+            files = backups.restore_attachments(folder, attachments=attachments) if attachments else 0
             backups.restore_database(folder)
             secrets = backups.restore_secrets(folder, secrets=settings.VAR_DIR / "secrets")
         except (backups.CannotDoIt, OSError) as error:
             raise CommandError(str(error)) from None
-        self.stdout.write(f"Restored the database {database}" + "".join(f" and {name}" for name in secrets))
+        restored = [f"the database {database}", *secrets, f"files of operators: {files}"]
+        self.stdout.write(f"Restored {', '.join(restored)}")
         self.stdout.write("If the backup is of an older version, run `migrate` now.")
