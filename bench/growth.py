@@ -126,7 +126,8 @@ def subjects(writers: list[int]) -> list[Subject]:
         Subject("a look for alerts", look, may_grow=False),
         Subject("a scrape", scrape, may_grow=False),
         Subject("a console's look for news", news, may_grow=False),
-        Subject("usage of a day", lambda number: sum_up_a_day()),
+        Subject("usage of a day", lambda number: sum_up(days=1)),
+        Subject("usage of a month", lambda number: sum_up(days=30)),
         *(Subject(what, page(client, address)) for what, address in others().items()),
     ]
 
@@ -298,7 +299,7 @@ def news(number: int) -> None:
     Reader(last=newest_change()).read(time.monotonic())
 
 
-def sum_up_a_day() -> None:
+def sum_up(*, days: int) -> None:
     from datetime import timedelta
 
     from django.utils import timezone
@@ -306,4 +307,4 @@ def sum_up_a_day() -> None:
     from conversations import usage
 
     now = timezone.now()
-    usage.summed(since=now - timedelta(days=1), until=now, groups=["robot", "model"])
+    usage.summed(since=now - timedelta(days=days), until=now, groups=["robot", "model", "tier"])

@@ -176,6 +176,9 @@ def fill(messages: int) -> None:
     entry by entry it takes several times as long."""
     from django.core.management.color import no_style
     from django.db import connection, transaction
+    from django.utils import timezone
+
+    from conversations import usage
 
     models: Any = filled_models()
     tables = [model._meta.db_table for model in models]
@@ -204,6 +207,7 @@ def fill(messages: int) -> None:
         for statement in connection.ops.sequence_reset_sql(no_style(), models):
             cursor.execute(statement)
         cursor.execute("SELECT setval('conversations_change', %s)", [3 * sizes["exchanges"] + len(tables)])
+    usage.sum_up(timezone.now())
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("CHECKPOINT")

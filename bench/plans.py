@@ -61,7 +61,7 @@ def plans() -> Iterator[tuple[str, str]]:
             for sql in statements:
                 if what.startswith(pages) and re.search(pattern, sql):
                     yield f"{what}: {told}".removesuffix(": "), explained(sql)
-    yield "usage of a day", explained(made_by(growth.sum_up_a_day)[0])
+    yield "usage of a month", explained(made_by(partial(growth.sum_up, days=30))[-1])
     yield from plans_of_deletion()
 
 

@@ -106,13 +106,16 @@ WITH extended AS (
 )
 """)
 
-# Only the difference to what was counted for the call before is counted now.
+# Only the difference to what was counted for the call before is counted now.  A call that was given up as
+# lost may be settled for an hour; then it is summed up for good (`usage`).
 SETTLE: Final = keeping("""
 WITH counted AS (
     SELECT turn_id, input_tokens, cached_input_tokens, output_tokens, cost,
            reserved_input_tokens + reserved_output_tokens AS reserved_tokens, reserved_cost
       FROM conversations_modelcall
-     WHERE id = %(id)s AND outcome IN ('running', 'lost') FOR NO KEY UPDATE
+     WHERE id = %(id)s
+       AND (outcome = 'running' OR outcome = 'lost' AND ended_at > %(ended_at)s - interval '1 hour')
+       FOR NO KEY UPDATE
 ), settled AS (
     UPDATE conversations_modelcall
        SET outcome = %(outcome)s, error = %(error)s, finish_reason = %(finish_reason)s,

@@ -24,6 +24,7 @@ from conversations import (
     spoken,
     summaries,
     turns,
+    usage,
 )
 from conversations.api import idempotency
 from conversations.models import Reconciliation, Turn
@@ -64,6 +65,13 @@ def forget_old(timestamp: int) -> None:
     """Delete what is kept for so long only."""
     retention.forget_old(timezone.now())
     attachments.sweep(timezone.now())
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(name="conversations.sum_up_usage", queueing_lock="conversations.sum_up_usage", retry=RetryByError())
+def sum_up_usage(timestamp: int) -> None:
+    """Let `/usage` find sums of what was used up to now."""
+    usage.sum_up(timezone.now())
 
 
 @app.periodic(cron="* * * * *")

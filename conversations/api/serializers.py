@@ -249,12 +249,12 @@ class LatencyOut(serializers.Serializer[Any]):
 
 
 class UsageOut(serializers.Serializer[Any]):
-    """What calls of models took; a row for each group and currency."""
+    """What calls of models took; a row for each group and currency.  What no longer exists has no name."""
 
-    robot = serializers.CharField(required=False)
-    model = serializers.CharField(required=False)
+    robot = serializers.CharField(required=False, allow_null=True)
+    model = serializers.CharField(required=False, allow_null=True)
     tier = serializers.CharField(required=False, allow_null=True)
-    turns = serializers.IntegerField()
+    turns = serializers.IntegerField(help_text="Whose first call in this group began in the time.")
     calls = serializers.IntegerField()
     tokens = TokensOut()
     cost = CostOut()

@@ -7,6 +7,7 @@ from conversations.models.conversations import Conversation, Handoff, ReadMark, 
 from conversations.models.messages import CannedReply, Mention, Message, MessageWords, Note
 from conversations.models.sessions import Rating, Session
 from conversations.models.turns import Fold, ModelCall, Spend, Turn
+from conversations.models.usage import UsageSum
 from conversations.models.users import ApiKey, EndUser, IdempotentRequest
 from conversations.seats import Seat
 
@@ -36,5 +37,6 @@ __all__ = [
     "Standing",
     "Tag",
     "Turn",
+    "UsageSum",
     "new_public_id",
 ]
