@@ -590,7 +590,9 @@ def test_every_page_and_dialog_can_be_used_by_everybody_in_chinese_too(desk: Des
     page.keyboard.press("?")
     look(page, "zh-keys")
     page.keyboard.press("Escape")
-    page.locator(".me summary").click()
+    me = page.locator(".me summary")
+    name = me.inner_text()
+    me.click()
     look(page, "zh-me")
     page.goto(f"{parley.url}/console/?q=human")
     page.locator(".found .row").first.wait_for()
@@ -599,6 +601,14 @@ def test_every_page_and_dialog_can_be_used_by_everybody_in_chinese_too(desk: Des
     look(page, "zh-nothing")
     page.goto(f"{parley.url}/console/numbers/?days=7")
     look(page, "zh-numbers")
+    with parley.installation.connect() as database:
+        database.execute(
+            "DELETE FROM auth_user_groups USING auth_user WHERE user_id = auth_user.id AND username = %s",
+            [name],
+        )
+    page.goto(f"{parley.url}/console/")
+    expect(page.get_by_role("main")).to_contain_text(name)
+    look(page, "zh-not-for-you")
     page.context.clear_cookies(name="sessionid")
     page.goto(f"{parley.url}/console/")
     look(page, "zh-login")
