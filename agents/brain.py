@@ -24,7 +24,7 @@ from bots.known import known_now
 from conversations import spoken, users, wakeups
 from conversations.delivering import owned
 from conversations.errors import NeedsPeople, NoModelAnswered, OverLimit, Superseded
-from conversations.models import Conversation, Turn, new_public_id
+from conversations.models import Conversation, Handoff, Turn, new_public_id
 from conversations.screening import reason_of
 from conversations.thinking import think
 
@@ -123,10 +123,10 @@ def give_answer(turn: Turn, line: Line) -> None:
         say_besides(line, users.over_reply(turn.tier))
         state, reason = Turn.State.BLOCKED, str(error)
     except NeedsPeople as error:
-        spoken.hand_over(turn, str(error))
+        spoken.hand_over(turn, Handoff.Cause.RULE, str(error))
         return
     except Superseded:
-        state, reason = ending_of(turn)
+        state, reason = spoken.ending_of(turn)
     else:
         state = Turn.State.BLOCKED if reason else Turn.State.DONE
     spoken.finish(turn, state, said=line.said, error=reason)
@@ -135,14 +135,6 @@ def give_answer(turn: Turn, line: Line) -> None:
 def say_besides(line: Line, words: str) -> None:
     """Behind what was said already, which has been heard."""
     line.say(f" {words}" if line.said else words)
-
-
-def ending_of(turn: Turn) -> tuple[Turn.State, str]:
-    """How a turn ends that may not go on: called off from here, or hung up upon by the voice service."""
-    turn.refresh_from_db(fields=["ending"])
-    if turn.ending:
-        return Turn.State(turn.ending), ""
-    return Turn.State.STOPPED, "the voice service hung up"
 
 
 def may_speak(turn: Turn) -> Callable[[], bool]:

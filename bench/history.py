@@ -237,8 +237,8 @@ def rows() -> Iterator[str]:
 
 
 def conversations(robot: int) -> str:
+    from bots.database import insert
     from conversations.models import Conversation
-    from conversations.storing import insert
 
     return (
         insert(
@@ -261,9 +261,9 @@ def conversations(robot: int) -> str:
 
 def turns() -> Iterator[str]:
     """With the one call that each made to its model."""
+    from bots.database import insert
     from bots.models import LanguageModel
     from conversations.models import ModelCall, Turn
-    from conversations.storing import insert
 
     of_both = {
         "id": "exchange.id",
@@ -288,8 +288,8 @@ def turns() -> Iterator[str]:
 
 
 def callbacks(account: int, robot: str) -> str:
+    from bots.database import insert
     from conversations.models import Callback
-    from conversations.storing import insert
 
     return (
         insert(
@@ -309,8 +309,8 @@ def callbacks(account: int, robot: str) -> str:
 
 
 def messages() -> Iterator[str]:
+    from bots.database import insert
     from conversations.models import Message
-    from conversations.storing import insert
 
     sides = (
         ("2 * exchange.id - 1", "asked", "user", "received", "said || number", "3 * exchange.id - 2"),
@@ -341,8 +341,8 @@ def messages() -> Iterator[str]:
 
 def deeds() -> Iterator[str]:
     """What people did: handoffs, matters that were settled, ratings."""
+    from bots.database import insert
     from conversations import models
-    from conversations.storing import insert
 
     names = {"taken_by": "'ada'", "returned_by": "'ada'", "change": "1"}
     yield insert(
@@ -365,8 +365,8 @@ def deeds() -> Iterator[str]:
 
 def spending(account: int, robot: str) -> Iterator[str]:
     """What each user took on each day, and all of them together."""
+    from bots.database import insert
     from conversations.models import Spend
-    from conversations.storing import insert
 
     for scope, name in (("peer", "'user-' || place"), ("robot", f"'{robot}'"), ("account", "''")):
         yield insert(

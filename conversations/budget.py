@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any, Final
 
 from django.db import connection
 
-from bots.database import execute_quickly
+from bots.database import execute_quickly, insert
 from bots.llms.base import Usage
 from bots.models import Budget
 from conversations.errors import OverLimit
@@ -27,15 +28,14 @@ from conversations.models import ModelCall, Spend, Turn
 AHEAD: Final = 500  # output tokens that are reserved before they are written
 
 # All calls of a robot and of an account change the same rows, which stay locked until the commit has reached
-# the disk, unless it need not (`execute_quickly`): a reservation that a crash of the database takes along
-# frees itself, and a settling that it takes along is made up for as that of a lost call.
+# the disk, unless it need not (`execute_quickly`): a reservation goes there while its model is asked, and a
+# settling that a crash of the database takes along is made up for as that of a lost call.
 
-# All lines or none.  The database decides by itself: a row that many calls share is locked for an instant.
-# Each row is found by its whole key first, for a table that has just grown misleads the planner of a join.
+# The call and all lines, or nothing.  The database decides by itself: a row that many calls share is locked
+# for an instant.  Each row is found by its whole key first, for a table that has just grown misleads the
+# planner of a join.
 RESERVE: Final = """
-WITH call AS MATERIALIZED (
-    SELECT id FROM conversations_modelcall WHERE id = %(call)s AND outcome = 'running' FOR NO KEY UPDATE
-), wanted AS (
+WITH wanted AS (
     SELECT * FROM unnest(%(scopes)s::text[], %(names)s::text[], %(units)s::text[], %(amounts)s::numeric[],
                          %(daily)s::numeric[], %(monthly)s::numeric[])
                   AS wanted (scope, name, unit, amount, daily, monthly)
@@ -55,19 +55,17 @@ WITH call AS MATERIALIZED (
     SELECT spend.id, limited.scope, limited.unit, amount,
            ceiling IS NULL OR spent + reserved + amount <= ceiling
                            OR (reserved = 0 AND spent < ceiling) AS fits
-      FROM call, limited JOIN conversations_spend AS spend ON spend.id = spend_id
+      FROM limited JOIN conversations_spend AS spend ON spend.id = spend_id
      ORDER BY limited.scope, limited.name, limited.unit FOR NO KEY UPDATE OF spend
 ), granted AS (
     SELECT FROM line HAVING count(*) = cardinality(%(units)s::text[]) AND bool_and(fits)
 ), reserved AS (
     UPDATE conversations_spend AS spend SET reserved = spend.reserved + line.amount
       FROM line, granted WHERE spend.id = line.id
-), noted AS (
-    UPDATE conversations_modelcall
-       SET reserved_input_tokens = %(input)s, reserved_output_tokens = %(output)s, reserved_cost = %(cost)s
-      FROM granted WHERE id = %(call)s
+), call AS (
+    {insert_call} FROM granted RETURNING id
 )
-SELECT scope, unit, fits FROM line
+SELECT scope, unit, fits, (SELECT id FROM call) FROM line
 """
 
 OPEN: Final = """
@@ -182,17 +180,17 @@ def holders_of(turn: Turn) -> list[Holder]:
 
 
 def reserve(call: ModelCall, expected: Usage) -> None:
-    """Set aside what a stored call will probably take.  Raises OverLimit."""
-    cost = call.price.of(expected)
+    """Store a call with what it will probably take set aside.  Raises OverLimit."""
+    call.reserved_input_tokens, call.reserved_output_tokens = expected.input, expected.output
+    call.reserved_cost = call.price.of(expected)
     amounts = {Spend.TOKENS: Decimal(expected.input + expected.output)}
     if call.currency:
-        amounts[call.currency] = cost
+        amounts[call.currency] = call.reserved_cost
     wanted = [(holder, unit) for holder in holders_of(call.turn) for unit in amounts]
     limits = [holder.limits(unit) for holder, unit in wanted]
     parameters = {
-        "call": call.pk,
+        **vars(call),
         "account": call.turn.conversation.robot.account_id,
-        "day": call.day,
         "month": call.day.replace(day=1),
         "scopes": [holder.scope for holder, _ in wanted],
         "names": [holder.name for holder, _ in wanted],
@@ -200,28 +198,34 @@ def reserve(call: ModelCall, expected: Usage) -> None:
         "amounts": [amounts[unit] for _, unit in wanted],
         "daily": [daily for daily, _ in limits],
         "monthly": [monthly for _, monthly in limits],
-        "input": expected.input,
-        "output": expected.output,
-        "cost": cost,
     }
-    fits = reserve_lines(parameters, count=len(wanted))
+    call.pk, fits = reserve_lines(parameters, count=len(wanted))
     over = [holder.over(unit) for holder, unit in wanted if not fits.get((holder.scope, unit), True)]
     if over:
         raise OverLimit("; ".join(over))
-    call.reserved_input_tokens, call.reserved_output_tokens = expected.input, expected.output
-    call.reserved_cost = cost
 
 
-def reserve_lines(parameters: Mapping[str, Any], *, count: int) -> dict[tuple[str, str], bool]:
-    """Whether each line fits, by scope and unit.  A day's first call finds rows missing."""
+def reserve_lines(
+    parameters: Mapping[str, Any], *, count: int
+) -> tuple[int | None, dict[tuple[str, str], bool]]:
+    """The call's id, if it may begin, and whether each line fits, by scope and unit.  A day's first call
+    finds rows missing."""
+    statement = RESERVE.format(insert_call=insert_call())
     with connection.cursor() as cursor:
-        execute_quickly(cursor, RESERVE, parameters)
+        execute_quickly(cursor, statement, parameters)
         lines = cursor.fetchall()
         if len(lines) < count:
             cursor.execute(OPEN, parameters)
-            execute_quickly(cursor, RESERVE, parameters)
+            execute_quickly(cursor, statement, parameters)
             lines = cursor.fetchall()
-    return {(scope, unit): fits for scope, unit, fits in lines}
+    return lines[0][3], {(scope, unit): fits for scope, unit, fits, _ in lines}
+
+
+@cache
+def insert_call() -> str:
+    names = ("turn_id", "attempt", "model_id", "purpose", "currency", "day", "started_at")
+    reserved = ("reserved_input_tokens", "reserved_output_tokens", "reserved_cost")
+    return insert(ModelCall, **{name: f"%({name})s" for name in (*names, *reserved)})
 
 
 def extend(call: ModelCall, *, tokens: int, cost: Decimal) -> None:

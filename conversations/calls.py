@@ -16,13 +16,12 @@ import structlog
 from django.db import models
 from django.utils import timezone
 
-from bots.database import release_connection
+from bots.database import release_connection, wait_for_disk
 from bots.errors import ModelBusy, ModelCancelled, ModelError, ModelRefused, ModelUnreachable
 from bots.llms.base import ReplyStream, Usage
 from bots.llms.tokens import estimate_tokens
 from bots.models import LanguageModel
 from conversations import budget
-from conversations.errors import OverLimit
 from conversations.models import ModelCall, Turn
 from conversations.tracing import traced
 from metrics.families import COST, FIRST_TOKEN_SECONDS, MODEL_CALLS, TOKENS
@@ -50,6 +49,7 @@ def recorded(
     Raises OverLimit.
     """
     call = begin(turn, model, stream, purpose)
+    stream.when_asked(put_on_disk)
     try:
         with traced(turn, "model call", model=model.slug, purpose=str(purpose)):
             yield call
@@ -71,13 +71,17 @@ def begin(turn: Turn, model: LanguageModel, stream: ReplyStream, purpose: ModelC
     """
     call = ModelCall(turn=turn, attempt=turn.attempt, model=model, purpose=purpose)
     call.currency = call.price.currency
-    call.save()
-    try:
-        budget.reserve(call, Usage(input=stream.usage.input, output=output_ahead(model)))
-    except OverLimit:
-        call.delete()
-        raise
+    budget.reserve(call, Usage(input=stream.usage.input, output=output_ahead(model)))
     return call
+
+
+def put_on_disk() -> None:
+    """Have the call there, and all its turn has stored before, by the time that the model answers: whoever
+    listens need not wait for it."""
+    try:
+        wait_for_disk()
+    finally:
+        release_connection()
 
 
 def output_ahead(model: LanguageModel) -> int:

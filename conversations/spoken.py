@@ -6,24 +6,61 @@ nobody waits on the line for a process that died.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Final
 
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
-from bots.database import commit_quickly
+from bots.database import execute_quickly, first_row, insert, model_of
 from bots.events import JSONDict
-from conversations import handoffs, turns, users
+from bots.known import REVISION, known_at
+from bots.robots import load_robot
+from conversations import turns, users
 from conversations.errors import Superseded
 from conversations.models import Conversation, Handoff, Message, Turn
 from conversations.screening import handoff_word
+from conversations.storing import NEW_PUBLIC_ID
 
 log = structlog.get_logger(__name__)
 
 LOST_AFTER: Final = timedelta(minutes=15)  # no model may take so long for an answer that is spoken
+
+# Every question of a call begins with it.  The conversation's row is locked first: nobody takes it over
+# meanwhile.  Nothing of it needs to wait for the disk, as its model call will (`calls.put_on_disk`).
+BEGIN: Final = f"""
+WITH conversation AS MATERIALIZED (
+    SELECT * FROM conversations_conversation WHERE id = %(conversation)s FOR NO KEY UPDATE
+), able AS (
+    SELECT conversation.*, robot.user_id AS robot_user_id,
+           coalesce({users.TIER}, robot.default_tier_id) AS tier_id
+      FROM conversation
+      JOIN bots_robot AS robot ON robot.id = conversation.robot_id AND robot.enabled
+      JOIN bots_vendoraccount AS account ON account.id = robot.account_id AND account.enabled
+     WHERE conversation.owner = 'robot'
+), turn AS (
+    {{insert_turn}} FROM able RETURNING id, tier_id
+), said AS (
+    {{insert_messages}}
+      FROM able CROSS JOIN turn CROSS JOIN LATERAL (VALUES
+          -- Chats owe answers to what they have received; this is answered aloud.
+          (1, 'user', able.peer_id, %(question)s, 'recorded', %(asked)s),
+          (2, 'robot', able.robot_user_id, '', 'streaming', %(answered)s)
+      ) AS said (place, sender, sender_id, text, state, vendor_message_id)
+     WHERE said.place = 2 OR %(question)s <> ''
+     ORDER BY said.place
+    -- The vendor's callbacks may have been first to tell of them.
+    ON CONFLICT (conversation_id, vendor_message_id) DO UPDATE SET turn_id = excluded.turn_id
+    RETURNING id, sender
+)
+SELECT conversation.*, {REVISION} AS revision, turn.id AS turn_id, turn.tier_id,
+       (SELECT id FROM said WHERE sender = 'user') AS question_id
+  FROM conversation LEFT JOIN turn ON true
+"""  # noqa: S608
 
 
 class Silent(Exception):
@@ -38,39 +75,73 @@ def begin(
     `ids` are those of the question's and the answer's message, the same whoever tells of them first.
     Raises Silent.
     """
-    with transaction.atomic():
-        conversation = turns.lock(conversation_id)
-        robot = conversation.robot
-        if conversation.owner != Conversation.Owner.ROBOT:
-            raise Silent("people have the conversation")
-        if not (robot.enabled and robot.account.enabled):
-            raise Silent("the robot is disabled")
-        now = timezone.now()
-        turn = Turn.objects.create(
-            conversation=conversation,
-            is_spoken=True,
-            whisper=whisper,
-            state=Turn.State.THINKING,
-            epoch=conversation.epoch,
-            attempt=1,
-            tier=users.tier_of(conversation),
-            queued_at=now,
-            started_at=now,
-        )
-        answer = uttered(conversation, Message.Sender.ROBOT, ids[1], extra, turn=turn, at=now)
-        answer.state = Message.State.STREAMING
-        asked = uttered(conversation, Message.Sender.USER, ids[0], extra, turn=turn, at=now, text=question)
-        turn.questions = [asked] if question else []
-        keep([*turn.questions, answer], changing=["turn"])
-        word = handoff_word(turn)
-        if word:
-            handoffs.begin(conversation, Handoff.Cause.WORDS)
-            finish(turn, Turn.State.HANDED_OFF, error=f"the user asked for people: {word}")
-        else:
-            commit_quickly()  # before a model is asked its call is stored, by a commit that waits
-    if word:
+    now = timezone.now()
+    parameters = {"conversation": conversation_id, "whisper": whisper, "now": now}
+    said = {"question": question, "asked": ids[0], "answered": ids[1], "extra": json.dumps(extra)}
+    with connection.cursor() as cursor:
+        execute_quickly(cursor, statement(), {**parameters, **said})
+        begun = first_row(cursor)
+    if not begun:
+        raise Conversation.DoesNotExist(f"conversation {conversation_id} is gone")
+    conversation = model_of(Conversation, begun)
+    if begun["turn_id"] is None:
+        is_ours = conversation.owner == Conversation.Owner.ROBOT
+        raise Silent("the robot is disabled" if is_ours else "people have the conversation")
+    conversation.revision = begun["revision"]
+    known = known_at(conversation.revision)
+    conversation.robot = known.get(load_robot, conversation.robot_id)
+    turn = Turn(
+        pk=begun["turn_id"],
+        conversation=conversation,
+        is_spoken=True,
+        whisper=whisper,
+        state=Turn.State.THINKING,
+        epoch=conversation.epoch,
+        attempt=1,
+        tier=begun["tier_id"] and known.get(users.load_tier, begun["tier_id"]),
+        queued_at=now,
+        started_at=now,
+    )
+    asked = uttered(conversation, Message.Sender.USER, ids[0], extra, turn=turn, at=now, text=question)
+    asked.pk = begun["question_id"]
+    turn.questions = [asked] if question else []
+    if word := handoff_word(turn):
+        hand_over(turn, Handoff.Cause.WORDS, f"the user asked for people: {word}")
         raise Silent("the user asked for people")
     return turn
+
+
+@cache
+def statement() -> str:
+    place = {"conversation_id": "able.id", "turn_id": "turn.id"}
+    return BEGIN.format(
+        insert_turn=insert(
+            Turn,
+            conversation_id="id",
+            is_spoken="true",
+            whisper="%(whisper)s",
+            state="'thinking'",
+            epoch="epoch",
+            attempt="1",
+            tier_id="tier_id",
+            queued_at="%(now)s",
+            started_at="%(now)s",
+        ),
+        insert_messages=insert(
+            Message,
+            **place,
+            public_id=NEW_PUBLIC_ID,
+            sender="sender",
+            sender_id="sender_id",
+            kind="'call'",
+            text="text",
+            extra="%(extra)s::jsonb",
+            state="state",
+            vendor_message_id="vendor_message_id",
+            happened_at="%(now)s",
+            created_at="%(now)s",
+        ),
+    )
 
 
 def uttered(
@@ -124,11 +195,23 @@ def finish(turn: Turn, state: Turn.State, *, said: str = "", error: str = "") ->
         turns.end(turn, state, error)
 
 
-def hand_over(turn: Turn, reason: str) -> None:
-    """Give the conversation to people, with nothing said.  Raises Superseded."""
+def hand_over(turn: Turn, cause: Handoff.Cause, reason: str) -> None:
+    """Give the conversation to people, with nothing said, unless it changed hands meanwhile."""
+    state = Turn.State.HANDED_OFF
     with transaction.atomic():
-        turns.hand_over(turn, Handoff.Cause.RULE)
-        finish(turn, Turn.State.HANDED_OFF, error=reason)
+        try:
+            turns.hand_over(turn, cause)
+        except Superseded:
+            state, reason = ending_of(turn)
+        finish(turn, state, error=reason)
+
+
+def ending_of(turn: Turn) -> tuple[Turn.State, str]:
+    """How a turn ends that may not go on: called off from here, or hung up upon by the voice service."""
+    turn.refresh_from_db(fields=["ending"])
+    if turn.ending:
+        return Turn.State(turn.ending), ""
+    return Turn.State.STOPPED, "the voice service hung up"
 
 
 def end_lost() -> None:

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from django.db import connection
 from django.db.models import Model
-from psycopg import sql
 
+from bots.database import insert
 from bots.events import Content, MessageReceived, MessageSent
 from bots.models import VendorAccount
 from conversations.models import Callback, Conversation, Message, Turn
@@ -261,19 +261,6 @@ def _statement() -> str:
         ),
         insert_turns=insert(Turn, conversation_id="id", queued_at="now()"),
     )
-
-
-def insert(model: type[Model], **given: str) -> str:
-    """`INSERT … SELECT …` of these expressions, and of the model's defaults for its other columns."""
-    values = dict(given)
-    for field in model._meta.concrete_fields:
-        if field.attname in given or field.primary_key or field.get_default() is None:
-            continue
-        if field.has_default() and callable(field.default):
-            raise TypeError(f"{field} needs an expression: its default is not the same for every row")
-        values[field.attname] = sql.Literal(field.get_default()).as_string()
-    columns = ", ".join(connection.ops.quote_name(name) for name in values)
-    return f"INSERT INTO {model._meta.db_table} ({columns}) SELECT {', '.join(values.values())}"
 
 
 @cache

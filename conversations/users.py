@@ -13,6 +13,12 @@ from conversations.models import Conversation, EndUser
 
 OWN_TIER: Final = "SELECT tier_id FROM conversations_enduser WHERE account_id = %s AND user_id = %s"
 
+# The same of `tier_of`, for a statement that knows `conversation` and its `robot`.
+TIER: Final = """CASE WHEN conversation.kind = 'peer' THEN (
+    SELECT tier_id FROM conversations_enduser AS enduser
+     WHERE enduser.account_id = robot.account_id AND enduser.user_id = conversation.peer_id
+) END"""
+
 
 def set_tier(*, account: VendorAccount, user_id: str, tier: Tier) -> EndUser:
     """Give a user of the account a tier of their own, in place of the robots' defaults."""

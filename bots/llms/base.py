@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, Self
 
@@ -85,12 +85,13 @@ class ReplyStream(Iterator[str]):
         self._answer: list[str] = []
         self._thoughts: list[str] = []
         self._is_cancelled = False
+        self._asked: Callable[[], None] = lambda: None
         self._pieces = self._run()
 
     # What an API fills in
 
     def _listen(self) -> Iterator[str]:
-        """Ask, and yield the answer as it comes.  Raises ModelError."""
+        """Ask, call `_asked` once that is out, and yield the answer as it comes.  Raises ModelError."""
         raise NotImplementedError
 
     def _hang_up(self) -> None:
@@ -125,6 +126,11 @@ class ReplyStream(Iterator[str]):
             output=self._estimate_output(),
             is_estimated=True,
         )
+
+    def when_asked(self, act: Callable[[], None]) -> None:
+        """Have this done while the model is thinking: when the request has left and before the answer is
+        waited for.  Again where it has to be sent again; what it raises ends the stream."""
+        self._asked = act
 
     def cancel(self) -> None:
         """End the stream at once, from any thread: iteration raises ModelCancelled and the provider

@@ -59,7 +59,7 @@ class HTTPReplyStream(ReplyStream):
         refuse_unless_allowed(endpoint)
         super().__init__(endpoint, prompt)
         self._client = client
-        self._line = Line(deadline=0.0)
+        self._line = Line(deadline=0.0, on_sent=lambda: self._asked())
         self._total_at = 0.0  # the total deadline, by time.monotonic()
         self._has_begun = False  # text or thinking has come
         self._is_done = False  # the server said that nothing follows

@@ -110,6 +110,7 @@ class ScriptedReplyStream(ReplyStream):
 
     def _listen(self) -> Iterator[str]:
         Scripted.requests.append(Asked(endpoint=self.endpoint, prompt=self.prompt))
+        self._asked()
         script = self._script()
         reply = filled(script.reply, self.prompt)
         spoken = reply[: script.fail_after_chars] if script.fail else reply

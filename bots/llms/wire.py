@@ -13,7 +13,7 @@ import io
 import socket
 import threading
 import time
-from collections.abc import Buffer
+from collections.abc import Buffer, Callable
 from contextvars import ContextVar
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, ClassVar, Final
@@ -31,8 +31,9 @@ MAX_HOSTS: Final = 64
 class Line:
     """One exchange: a deadline that no read outlasts, and a way to end it from any thread."""
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, *, on_sent: Callable[[], None] = lambda: None) -> None:
         self.deadline = deadline  # by time.monotonic(); may be moved between two reads
+        self.on_sent = on_sent  # called when the request is out, before the answer is waited for
         self.is_sent = False  # the request is out
         self.is_reused = False  # the connection has served another exchange before
         self.is_answered = False  # the server has sent something
@@ -161,6 +162,7 @@ class _Connection(destinations.Connection):
         super().request(*arguments, **options)
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in urllib3 itself
+        _line.get().on_sent()
         response = super().getresponse()
         self.has_served = True
         return response

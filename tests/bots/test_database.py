@@ -4,7 +4,8 @@ import pytest
 from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
 
-from bots.database import release_connection
+from bots.database import execute_quickly, insert, release_connection, wait_for_disk
+from conversations.models import Message
 
 
 @pytest.mark.django_db(transaction=True)
@@ -28,3 +29,21 @@ def test_the_transaction_around_a_test_counts_as_none() -> None:
     release_connection()
 
     assert connection.connection is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_committed_quickly_is_waited_for() -> None:
+    with connection.cursor() as cursor:
+        execute_quickly(cursor, "SELECT pg_logical_emit_message(true, 'test', '')", {})
+        cursor.execute("SELECT pg_current_wal_insert_lsn()")
+        (written,) = cursor.fetchone()
+
+        wait_for_disk()
+
+        cursor.execute("SELECT pg_current_wal_flush_lsn() >= %s::pg_lsn", [written])
+        assert cursor.fetchone() == (True,)
+
+
+def test_default_that_differs_from_row_to_row_has_to_be_given() -> None:
+    with pytest.raises(TypeError, match="public_id needs an expression"):
+        insert(Message)

@@ -68,6 +68,18 @@ def test_an_answer_is_counted_with_its_turn(turn: Turn, model: LanguageModel) ->
     assert call.started_at <= call.first_token_at <= call.ended_at  # type: ignore[operator]
 
 
+def test_a_call_is_stored_with_what_it_reserved_before_the_model_answers(
+    turn: Turn, model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, int]] = []
+    stored = ModelCall.objects.values_list("outcome", "reserved_input_tokens")
+    monkeypatch.setattr(calls, "put_on_disk", lambda: seen.extend(stored))
+
+    ask(turn, model, pieces=1)
+
+    assert seen == [(Outcome.RUNNING, 5)]
+
+
 def test_a_turn_costs_what_all_its_calls_cost(turn: Turn, model: LanguageModel) -> None:
     ask(turn, model)
     ask(turn, model, pieces=2)

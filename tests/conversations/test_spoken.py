@@ -8,9 +8,10 @@ import pytest
 from django.utils import timezone
 
 from bots.events import JSONDict
-from bots.models import Robot
+from bots.models import Robot, Tier
 from conversations import ownership, spoken
-from conversations.models import Conversation, Message, Turn
+from conversations.models import Conversation, Handoff, Message, Turn
+from conversations.users import set_tier
 from tests.conversations.conftest import Hear
 from tests.support.factories import make_conversation, make_turn
 
@@ -50,6 +51,48 @@ def test_a_change_of_hands_ends_spoken_turns_too(robot: Robot) -> None:
     ownership.take_over(conversation, by="desk")
 
     assert set(conversation.turns.values_list("ending", flat=True)) == {Turn.State.TAKEN_OVER}
+
+
+def test_a_rule_that_hands_over_leaves_it_to_who_took_over_meanwhile(robot: Robot) -> None:
+    conversation = make_conversation(robot)
+    turn = spoken.begin(conversation.pk, question="Hello", whisper="", ids=("asked", "answered"), extra={})
+    ownership.take_over(conversation, by="desk")
+
+    spoken.hand_over(turn, Handoff.Cause.RULE, "by the rule of the route")
+
+    turn.refresh_from_db()
+    assert (turn.state, turn.error) == (Turn.State.TAKEN_OVER, "")
+    assert conversation.handoffs.get().cause == Handoff.Cause.DESK
+
+
+def test_a_turn_begins_with_the_users_own_tier(robot: Robot) -> None:
+    default, own = (Tier.objects.create(slug=slug) for slug in ("free", "vip"))
+    Robot.objects.update(default_tier=default)
+    set_tier(account=robot.account, user_id="alice", tier=own)
+
+    turns = [
+        spoken.begin(make_conversation(robot, peer).pk, question="", whisper="", ids=("1", "2"), extra={})
+        for peer in ("alice", "bob")
+    ]
+
+    assert [turn.tier for turn in turns] == [own, default]
+
+
+def test_what_was_asked_is_the_message_that_a_callback_told_of_before(robot: Robot) -> None:
+    conversation = make_conversation(robot)
+    utter(conversation, "hello", extra={})
+
+    turn = spoken.begin(
+        conversation.pk, question="Hello!", whisper="", ids=("call:hello", "answered"), extra={}
+    )
+
+    told = conversation.messages.get(sender=Message.Sender.USER)
+    assert (told.pk, told.text, told.turn) == (turn.questions[0].pk, "hello", turn)
+
+
+def test_nothing_begins_in_a_conversation_that_was_erased(db: None) -> None:
+    with pytest.raises(Conversation.DoesNotExist):
+        spoken.begin(0, question="Hello", whisper="", ids=("asked", "answered"), extra={})
 
 
 def test_words_of_a_call_stand_where_they_were_said(robot: Robot) -> None:

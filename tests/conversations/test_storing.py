@@ -114,8 +114,3 @@ def test_batches_with_the_same_callbacks_do_not_block_one_another(robot: Robot) 
         thread.join()
 
     assert [model._default_manager.count() for model in (Callback, Message, Turn)] == [40, 40, 40]
-
-
-def test_default_that_differs_from_row_to_row_has_to_be_given() -> None:
-    with pytest.raises(TypeError, match="public_id needs an expression"):
-        storing.insert(Message)
