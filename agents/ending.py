@@ -8,7 +8,7 @@ from typing import Final
 from django.db import transaction
 from django.utils import timezone
 
-from agents import jobs
+from agents import jobs, rounds
 from agents.models import Call
 from conversations.models import Session
 
@@ -54,6 +54,7 @@ def finish(
         call.end_reason = call.end_reason or reason
         call.end_code, call.error, call.status = code or call.end_code, error or call.error, ""
         call.save(update_fields=["state", "ended_at", "end_reason", "end_code", "error", "status"])
+        rounds.end_answer(call)
         end_session(call, call.ended_at)
         if Call.objects.filter(account=call.account_id, state=Call.State.QUEUED).exists():
             jobs.defer_starting([call.account_id])

@@ -200,6 +200,8 @@ class Call(models.Model):
         THINKING = "THINKING", _("thinking")
         SPEAKING = "SPEAKING", _("speaking")
 
+    SILENT: ClassVar = (Status.IDLE, Status.LISTENING)
+
     class Reason(models.TextChoices):
         """Why a call ended."""
 
@@ -233,6 +235,8 @@ class Call(models.Model):
     # The vendor reads the chat itself, and writes what is said in the call back into it.
     is_synced = models.BooleanField(_("kept by the vendor too"), default=False)
     status = models.CharField(_("agent is"), max_length=10, choices=Status, blank=True)
+    # The round whose answer the service tells sentence by sentence, and may go on with.
+    answering = models.BigIntegerField(null=True, editable=False)
     leased_at = models.DateTimeField(_("place taken"), null=True)
     checked_at = models.DateTimeField(_("seen at the vendor"), null=True)
     created_at = models.DateTimeField(_("asked for"), default=timezone.now)

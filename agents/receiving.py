@@ -97,6 +97,8 @@ def note_status(call: Call, event: CallEvent) -> None:
     status = Fields(event.data).text("Status").upper()  # one page writes "Thinking"
     if status in Call.Status.values and not later.exists():
         change(call, status=status)
+    if status in Call.SILENT:
+        rounds.note_silence(call, event)
 
 
 def note_created(call: Call, event: CallEvent) -> None:

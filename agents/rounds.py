@@ -41,15 +41,50 @@ def note_question(call: Call, event: CallEvent) -> None:
 
 
 def note_answer(call: Call, event: CallEvent) -> None:
-    """A sentence of the answer, or how much of it was heard: work out anew what was said."""
+    """A sentence of the answer, or how much of it was heard: work out anew what was said.
+
+    An answer of which nobody but the service knows is under way until it is told that it ended.
+    """
     number = round_of(event)
+    if call.answering is not None and call.answering < int(number):
+        end_answer(call)
     _, answered = ids_of(call, number)
     known = call.conversation.messages.filter(vendor_message_id=answered).first()
     if known and known.sender == Message.Sender.OPERATOR:
         return  # it is kept as they typed it
     events = list(call.events.filter(round=event.round, event__in=ANSWERS).order_by("sequence"))
+    is_interrupted = any(each.event == "Interrupted" for each in events)
+    may_go_on = call.answering is None and not is_interrupted and call.state in Call.OCCUPYING
     if text := heard(events) or longest(said(events), known.text if known else ""):
+        if known is None and may_go_on:
+            change_answering(call, int(number))
         keep(call, events[0], Message.Sender.ROBOT, answered, text)
+    if is_interrupted and call.answering == int(number):
+        end_answer(call)
+
+
+def note_silence(call: Call, event: CallEvent) -> None:
+    """The agent has stopped speaking, unless it has said more since."""
+    if call.answering is not None:
+        since = call.events.filter(round=call.answering, event="LLMResult", sequence__gt=event.sequence)
+        if not since.exists():
+            end_answer(call)
+
+
+def end_answer(call: Call) -> None:
+    """The answer under way, if there is one, is whole."""
+    if call.answering is not None:
+        _, answered = ids_of(call, str(call.answering))
+        under_way = call.conversation.messages.filter(
+            vendor_message_id=answered, state=Message.State.STREAMING
+        )
+        under_way.update(state=Message.State.DELIVERED)
+        change_answering(call, None)
+
+
+def change_answering(call: Call, number: int | None) -> None:
+    call.answering = number
+    call.save(update_fields=["answering"])
 
 
 def heard(events: Sequence[CallEvent]) -> str:
@@ -86,6 +121,8 @@ def keep(call: Call, event: CallEvent, sender: Message.Sender, id_: str, text: s
         call.conversation, sender, id_, extra_of(call, round_of(event)), at=event.happened_at, text=text
     )
     message.order = event.sequence
+    if sender == Message.Sender.ROBOT and call.answering == int(round_of(event)):
+        message.state = Message.State.STREAMING
     # The conversation before its messages, as our brain does: or each would wait for the other.
     here = Conversation.objects.filter(pk=call.conversation_id, last_message_at__lt=event.happened_at)
     here.update(last_message_at=event.happened_at)

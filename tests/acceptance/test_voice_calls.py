@@ -15,7 +15,8 @@ from playwright.sync_api import Browser, expect
 
 from sandbox.driver import Sandbox, TencentApp, ZegoApp
 from tests.acceptance.conftest import installed
-from tests.support.parley import Parley, asked, robot, route
+from tests.bots.llms.provider import Provider, failing
+from tests.support.parley import Parley, asked, robot, route, words
 from tests.support.processes import eventually
 
 ZEGO: Final = "voices"  # the account whose voice service is used
@@ -83,6 +84,7 @@ def stage(template: str, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFact
             agent_templates=[
                 voice_of("ada-voice", "@RBT#ada"),
                 voice_of("bea-voice", "@RBT#bea", serves_samples=True),
+                voice_of("direct-voice", "@RBT#ada", llm="direct"),
             ],
         )
         parley.serve()
@@ -103,7 +105,7 @@ def test_templates_are_registered_and_mended(stage: Stage) -> None:
         calls = stage.sandbox.calls("RegisterAgent", app=stage.zego.id)
         return {each["body"]["AgentId"] for each in calls if each["answer"]["Code"] == 0}
 
-    eventually(lambda: registered() == {"ada-voice", "bea-voice"})
+    eventually(lambda: registered() == {"ada-voice", "bea-voice", "direct-voice"})
     [call] = [each for each in stage.sandbox.calls("RegisterAgent") if each["body"]["AgentId"] == "ada-voice"]
     assert call["body"]["LLM"]["Url"] == f"{stage.parley.url}/brain/ada-voice/v1/chat/completions"
     assert call["body"]["TTS"]["Params"]["app"]["api_key"] == stage.zego.settings["server_secret"]
@@ -136,6 +138,30 @@ def test_a_call_knows_the_chat_and_the_chat_knows_the_call(stage: Stage, cloud: 
     assert "who am I" in said
     assert "It is nine." in said
     stage.wait_until_empty()
+
+
+def test_a_webhook_hears_all_of_an_answer_that_the_service_asked_for_itself(stage: Stage) -> None:
+    answer = f"{words(60)}. {words(40)}."  # the first sentence is spoken for longer than webhooks wait
+    stage.sandbox.model.script(answer, match="tell me all")
+    with Provider(lambda exchange: failing("200 OK", "")(exchange)) as shop:
+        stage.parley.admin.add(
+            "webhooks/webhook",
+            name="shop",
+            url=shop.url,
+            secret="s",
+            events=["message.delivered"],
+            enabled="on",
+        )
+        session = stage.started("direct-voice", "listener")
+        stage.zego.speak(session["rtc"], "tell me all")
+
+        eventually(lambda: bool(shop.exchanges))
+        with stage.parley.installation.connect() as database:
+            database.execute("DELETE FROM webhooks_webhook")
+    stage.end(session)
+
+    [told] = [each.body["data"] for each in shop.exchanges]
+    assert (told["kind"], told["state"], told["text"]) == ("call", "delivered", answer)
 
 
 def test_an_eleventh_call_is_refused_or_waits_for_its_turn(stage: Stage) -> None:

@@ -18,6 +18,8 @@ from bots.clients import Accounts
 from conversations.models import Message, Session
 from tests.support.standin import Cloud
 from tests.support.voices import CALLBACK_SECRET, make_call, make_voice
+from webhooks import courier
+from webhooks.models import Delivery, Webhook
 
 pytestmark = pytest.mark.django_db
 
@@ -70,6 +72,11 @@ def post(client: Client, body: object, account: str = "acme-zego") -> Any:
     return client.post(f"/callbacks/{account}/agent/", json.dumps(body), content_type="application/json")
 
 
+def states(call: Call) -> list[str]:
+    """Of what was answered, in the service's order."""
+    return [each.state for each in call.conversation.messages.filter(sender="robot").order_by("order")]
+
+
 def said(call: Call) -> list[tuple[str, str]]:
     messages = sorted(call.conversation.messages.all(), key=lambda message: message.place)
     return [(message.sender, message.text) for message in messages]
@@ -79,12 +86,57 @@ def test_questions_and_answers_become_messages_of_the_call(call: Call, tell: Tel
     assert tell("ASRResult", UserId="alice", Round=1, Text="How are you?").status_code == 200
     tell("LLMResult", Round=1, Text="I am fine.")
     tell("LLMResult", Round=1, Text="And you?")
+    tell("AgentInstanceStatus", Round=1, Status="LISTENING")
 
     assert said(call) == [("user", "How are you?"), ("robot", "I am fine. And you?")]
     message = call.conversation.messages.filter(sender="robot").get()
     assert (message.kind, message.state) == (Message.Kind.CALL, Message.State.DELIVERED)
     assert message.extra == {"call": call.session.public_id, "round": "1"}
     assert call.conversation.turns.count() == 0
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        ("AgentInstanceStatus", {"Round": 1, "Status": "IDLE"}),
+        ("Interrupted", {"Round": 1, "Reason": 1}),
+        ("LLMResult", {"Round": 3, "Text": "Well?"}),
+        ("AgentInstanceDeleted", {"Code": 0}),
+    ],
+    ids=lambda end: end[0],
+)
+def test_an_answer_is_delivered_once_it_is_whole(call: Call, tell: Tell, end: tuple[str, Any]) -> None:
+    Webhook.objects.create(
+        name="shop", url="https://shop.example", secret="secret", events=["message.delivered"]
+    )
+    tell("LLMResult", FIRST + 1, Round=1, Text="I am fine.")
+    tell("AgentInstanceStatus", FIRST, Round=1, Status="LISTENING")  # it was before that
+    tell("LLMResult", FIRST + 2, Round=1, Text="And you?")
+    assert states(call) == ["streaming"]
+    assert not Delivery.objects.exists()
+
+    event, data = end
+    tell(event, FIRST + 3, **data)
+
+    assert states(call)[0] == "delivered"
+    told = json.loads(courier.write_body(Delivery.objects.get()))
+    assert told["data"]["text"] == "I am fine. And you?"
+
+
+def test_what_is_told_late_of_an_earlier_answer_is_whole(call: Call, tell: Tell) -> None:
+    tell("LLMResult", FIRST + 3, Round=3, Text="Well?")
+    tell("LLMResult", FIRST + 1, Round=1, Text="I am fine.")
+    assert states(call) == ["delivered", "streaming"]
+
+    tell("AgentInstanceStatus", FIRST + 4, Round=3, Status="LISTENING")
+    assert states(call) == ["delivered", "delivered"]
+
+
+def test_what_is_told_after_the_end_is_whole(call: Call, tell: Tell) -> None:
+    tell("AgentInstanceDeleted", FIRST + 9, Code=0)
+    tell("LLMResult", FIRST + 1, Round=1, Text="I am fine.")
+
+    assert states(call) == ["delivered"]
 
 
 def test_order_and_repeats_change_nothing(call: Call, client: Client) -> None:
