@@ -51,7 +51,10 @@ class Conversation(models.Model):
         PERSON = 3, _("waiting for a person")
 
     public_id = models.CharField(_("id"), max_length=16, unique=True, default=new_public_id)
-    robot = models.ForeignKey(Robot, models.PROTECT, related_name="conversations", verbose_name=_("robot"))
+    robot = models.ForeignKey(
+        Robot, models.PROTECT, related_name="conversations", verbose_name=_("robot"),
+        db_index=False,  # "one_conversation_per_robot_and_peer" begins with it
+    )  # fmt: skip
     kind = models.CharField(_("kind"), max_length=8, choices=Kind, default=Kind.PEER)
     peer_id = models.CharField(
         _("peer"), max_length=64, help_text=_("The user's or the group's id at the vendor.")

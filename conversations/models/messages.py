@@ -53,10 +53,12 @@ class Message(models.Model):
 
     public_id = models.CharField(_("id"), max_length=16, unique=True, default=new_public_id)
     conversation = models.ForeignKey(
-        Conversation, models.CASCADE, related_name="messages", verbose_name=_("conversation")
-    )
+        Conversation, models.CASCADE, related_name="messages", verbose_name=_("conversation"),
+        db_index=False,  # "message_latest" begins with it
+    )  # fmt: skip
     turn = models.ForeignKey(
         "Turn", models.SET_NULL, null=True, related_name="messages", verbose_name=_("turn"),
+        db_index=False,  # "message_of_turn"
         help_text=_("The turn that answers it, or that said it."),
     )  # fmt: skip
     sender = models.CharField(_("sender"), max_length=8, choices=Sender)
@@ -108,6 +110,9 @@ class Message(models.Model):
             models.Index(
                 fields=["conversation"], condition=Q(kind="call", sender="user"), name="message_said_in_call"
             ),
+            # Without those of no turn: PostgreSQL would go through all of them for what a turn has still to
+            # claim, wherever it takes them for few.
+            models.Index(fields=["turn"], condition=Q(turn__isnull=False), name="message_of_turn"),
             # What a turn has still to claim.
             models.Index(
                 fields=["conversation"],

@@ -239,8 +239,9 @@ class Spend(models.Model):
     TOKENS: ClassVar = "tokens"  # the unit that is no currency
 
     account = models.ForeignKey(
-        VendorAccount, models.PROTECT, related_name="spending", verbose_name=_("account")
-    )
+        VendorAccount, models.PROTECT, related_name="spending", verbose_name=_("account"),
+        db_index=False,  # "one_spend_per_day" begins with it
+    )  # fmt: skip
     scope = models.CharField(_("for a"), max_length=8, choices=Scope)
     name = models.CharField(_("id"), max_length=64, blank=True)  # the vendor's; "" for the account itself
     day = models.DateField(_("day"))  # by TIME_ZONE

@@ -41,7 +41,9 @@ SELECT conrelid::regclass::text, attname
   FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1]
  WHERE contype = 'f' AND confrelid::regclass::text = ANY(%s)
    AND NOT EXISTS (
-       SELECT FROM pg_index WHERE indrelid = conrelid AND indkey[0] = conkey[1] AND indpred IS NULL
+       SELECT FROM pg_index
+        WHERE indrelid = conrelid AND indkey[0] = conkey[1]
+          AND (indpred IS NULL OR pg_get_expr(indpred, conrelid) = format('(%%I IS NOT NULL)', attname))
    )
 """
 
