@@ -30,8 +30,11 @@ ANSWER_TASK: Final = "conversations.answer"
 ANSWER_QUEUE: Final = "default"
 LOCK_PREFIX: Final = "conversation:"
 
-# As `new_public_id` makes them, with 90 random bits: a message may become a row for each of several robots.
-NEW_PUBLIC_ID: Final = "left(translate(encode(uuid_send(gen_random_uuid()), 'base64'), '+/', '-_'), 16)"
+# As `new_public_id` makes them: a message may become a row for each of several robots.
+NEW_PUBLIC_ID: Final = """translate(encode(
+    substring(int8send(extract(epoch FROM now())::bigint >> 8) FROM 6)
+    || substring(uuid_send(gen_random_uuid()) FROM 8),
+'base64'), '+/', '-_')"""
 
 # Repeats are left out wherever they show.  The conversations' rows stay locked until the commit: no turn
 # is taken meanwhile, and no other batch queues one.  All batches lock in the same order, so that they

@@ -10,7 +10,8 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from bots.events import Address, Content, Image, MessageReceived, Text
 from bots.models import Robot
 from conversations import receiving, storing, tasks
-from conversations.models import Callback, Conversation, Message, Turn
+from conversations.console.views import PUBLIC_ID
+from conversations.models import Callback, Conversation, Message, Turn, new_public_id
 from tests.support.standin import callback_body, incoming
 
 AT = datetime(2026, 11, 1, 12, 30, 0, 123456, tzinfo=UTC)
@@ -114,3 +115,15 @@ def test_batches_with_the_same_callbacks_do_not_block_one_another(robot: Robot) 
         thread.join()
 
     assert [model._default_manager.count() for model in (Callback, Message, Turn)] == [40, 40, 40]
+
+
+def test_ids_are_made_alike_here_and_in_the_database(db: None) -> None:
+    before = new_public_id()
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {storing.NEW_PUBLIC_ID}, {storing.NEW_PUBLIC_ID}")
+        made, another = cursor.fetchone()
+
+    assert PUBLIC_ID.fullmatch(made)
+    assert PUBLIC_ID.fullmatch(before)
+    assert made[:4] in (before[:4], new_public_id()[:4])  # the time
+    assert made != another
