@@ -161,7 +161,8 @@ def _look(terms: dict[str, str], wanted: dict[str, Any], where: str = "") -> Fou
         queries = [query_of(terms, f"{part:x}:") for part in parts[done : done + step]]
         ids += _run(LOOK.format(where=where), wanted | {"queries": queries})
         done += step
-        step = _next_step(step, time.monotonic() - began)
+        now = time.monotonic()
+        step = _next_step(step, now - began, until - now)
     return Found.page(ids, most)
 
 
@@ -183,9 +184,9 @@ def _parts(before: int | None) -> range:
     return range(last >> PART_BITS, (ends["first"] >> PART_BITS) - 1, -1)
 
 
-def _next_step(step: int, took_s: float) -> int:
-    """How many parts to look at next, so that it takes half of the time at most."""
-    in_time = int(step * LOOK_S / 2 / max(took_s, 1e-6))
+def _next_step(step: int, took_s: float, left_s: float) -> int:
+    """How many parts to look at next, so that it takes half of the time that is left, more or less."""
+    in_time = int(step * left_s / 2 / max(took_s, 1e-6))
     return max(1, min(FASTER * step, in_time))
 
 
