@@ -40,6 +40,10 @@ OPTIONS: Final = {
     "port": PORT,
     "unix_socket_permissions": "0700",
     "max_connections": "200",
+    # After each checkpoint the first change of a page writes all of it to the log; a large installation's
+    # callbacks each change pages of their own.
+    "checkpoint_timeout": "15min",
+    "max_wal_size": "2GB",
     "max_parallel_workers_per_gather": "0",
     "io_method": "sync",
     "jit": "off",
@@ -50,6 +54,12 @@ OPTIONS: Final = {
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
 }
+
+
+def buffers_mb(memory: int) -> int:
+    """An eighth of the machine's memory (bytes), as others are at work on it, but no less than PostgreSQL has
+    by itself, and a gigabyte at most.  Only what the data fill is taken."""
+    return max(128, min(1024, memory // 8 // 2**20))
 
 
 class Server:
@@ -170,7 +180,10 @@ class Server:
         # PostgreSQL takes the pid in one of these for a server's as long as any process has it.
         for stale in (self.data_dir / "postmaster.pid", self.socket_dir / f".s.PGSQL.{PORT}.lock"):
             stale.unlink(missing_ok=True)
-        options = OPTIONS | {"unix_socket_directories": f'"{self.socket_dir}"'}
+        options = OPTIONS | {
+            "unix_socket_directories": f'"{self.socket_dir}"',
+            "shared_buffers": f"{buffers_mb(psutil.virtual_memory().total)}MB",
+        }
         arguments = shlex.join(f"--{name}={value}" for name, value in options.items())
         self._run("pg_ctl", "start", "--silent", f"--timeout={START_S:.0f}", f"--options={arguments}")
 
