@@ -57,11 +57,10 @@ async def hear(port: int, cookie: str, conversations: list[int]) -> list[float]:
             )
             for _ in range(SOCKETS)
         ]
-        listeners = [
-            asyncio.create_task(listen(socket, conversations[number % len(conversations)], delays))
-            for number, socket in enumerate(sockets)
-        ]
-        await asyncio.sleep(2)  # until all watch
+        for number, socket in enumerate(sockets):
+            await watch(socket, conversations[number % len(conversations)])
+        began = time.time()
+        listeners = [asyncio.create_task(listen(socket, began, delays)) for socket in sockets]
         await asyncio.to_thread(happen, conversations)
         await asyncio.sleep(2)  # until all have heard
         for listener in listeners:
@@ -70,9 +69,13 @@ async def hear(port: int, cookie: str, conversations: list[int]) -> list[float]:
     return delays
 
 
-async def listen(socket: ClientConnection, conversation: int, delays: list[float]) -> None:
-    began = time.time()
+async def watch(socket: ClientConnection, conversation: int) -> None:
     await socket.send(json.dumps({"type": "watch", "conversation": conversation, "after": 2**62}))
+    while json.loads(await socket.recv())["type"] != "changed":  # the answer
+        pass
+
+
+async def listen(socket: ClientConnection, began: float, delays: list[float]) -> None:
     async for text in socket:
         frame = json.loads(text)
         if frame["type"] == "changed":
