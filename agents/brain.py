@@ -19,7 +19,7 @@ from agents import rounds, whispers
 from agents.completions import Refused, Request
 from agents.line import Line
 from agents.models import AgentTemplate, Call
-from bots.database import release_connection
+from bots.database import read, release_connection
 from bots.known import known_now
 from conversations import spoken, users, wakeups
 from conversations.delivering import owned
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 BEARER = "bearer "
 # An instance may ask before its creation was answered: its user in the room is known even then.
 FIND_CALL: Final = """
-SELECT call.*, session.public_id AS session_public_id
+SELECT call.id, call.conversation_id, call.is_synced, session.public_id AS session_public_id
   FROM agents_call AS call JOIN conversations_session AS session ON session.id = call.session_id
  WHERE call.template_id = %s
    AND (call.agent_user_id = nullif(%s, '') OR call.instance_id = nullif(%s, ''))
@@ -75,7 +75,7 @@ def call_of(template: AgentTemplate, request: Request) -> Call | None:
     if not (request.instance_id or request.agent_user_id):
         return None
     ids = [template.pk, request.agent_user_id, request.instance_id]
-    return next(iter(Call.objects.raw(FIND_CALL, ids)), None)
+    return next(iter(read(Call, FIND_CALL, ids)), None)
 
 
 def conversation_of(template: AgentTemplate, request: Request) -> Conversation:

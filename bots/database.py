@@ -47,17 +47,34 @@ def insert(model: type[Model], **given: str) -> str:
     return f"INSERT INTO {model._meta.db_table} ({columns}) SELECT {', '.join(values.values())}"
 
 
-def first_row(cursor: CursorWrapper) -> dict[str, Any]:
-    """By the names of its columns; empty where there is none."""
-    row = cursor.fetchone()
-    return dict(zip((column.name for column in cursor.description), row, strict=True)) if row else {}
+def read[M: Model](model: type[M], statement: str, parameters: Sequence[Any]) -> list[M]:
+    """The models of a statement's rows, as `raw` gives them, which takes three times as long to compose them
+    as PostgreSQL to find a few."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return [model_of(model, row) for row in rows_of(cursor)]
+
+
+def rows_of(cursor: CursorWrapper) -> list[dict[str, Any]]:
+    """By the names of their columns."""
+    names = [column.name for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def model_of[M: Model](model: type[M], row: Mapping[str, Any]) -> M:
-    """The model that the row has the columns of, besides others.  Not for fields that Django has to convert,
-    such as JSON."""
-    fields = [(field.attname, row[field.attname]) for field in model._meta.concrete_fields]
-    return model.from_db(connection.alias, *zip(*fields, strict=True))
+    """The model of a row: fields without a column are deferred, what is no field's becomes an attribute."""
+    fields = [field for field in model._meta.concrete_fields if field.attname in row]
+    names = [field.attname for field in fields]
+    found = model.from_db(connection.alias, names, [value_of(field, row[field.attname]) for field in fields])
+    for name in row.keys() - names:
+        setattr(found, name, row[name])
+    return found
+
+
+def value_of(field: Any, stored: object) -> object:
+    """What a model has for what the driver has read."""
+    convert = getattr(field, "from_db_value", None)  # JSON fields have it
+    return convert(stored, None, connection) if convert else stored
 
 
 def release_connection() -> None:

@@ -21,6 +21,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from bots.database import read
 from bots.errors import ModelBusy, ModelCancelled, ModelDenied, ModelError, ModelRefused
 from bots.models import LanguageModel, ModelHealth
 
@@ -38,7 +39,7 @@ def as_now(models: Iterable[LanguageModel]) -> list[LanguageModel]:
     themselves may be everybody's (`bots.known`)."""
     copies = [copy(model) for model in models]
     known = "SELECT * FROM bots_modelhealth WHERE model_id = ANY(%s)"
-    found = {health.pk: health for health in ModelHealth.objects.raw(known, [[model.pk for model in copies]])}
+    found = {health.pk: health for health in read(ModelHealth, known, [[model.pk for model in copies]])}
     relation = LanguageModel._meta.get_field("health")
     for model in copies:
         relation.set_cached_value(model, found.get(model.pk))

@@ -20,6 +20,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from bots import variables
+from bots.database import read
 from bots.events import JSONDict
 from bots.llms.base import ChatMessage, Prompt
 from bots.llms.tokens import estimate_tokens
@@ -188,7 +189,7 @@ def has_memory(robot: Robot) -> bool:
 
 def last_fold(conversation: Conversation) -> Fold | None:
     folds = "SELECT * FROM conversations_fold WHERE conversation_id = %s ORDER BY until DESC LIMIT 1"
-    return next(iter(Fold.objects.raw(folds, [conversation.pk])), None)
+    return next(iter(read(Fold, folds, [conversation.pk])), None)
 
 
 def overflow(robot: Robot, fold: Fold | None, lines: Sequence[Line], *, before: int) -> int:
@@ -231,7 +232,7 @@ def earlier_messages(turn: Turn, *, after: int) -> list[Message]:
 def settled_messages(conversation: Conversation, *, after: int, until: int = sys.maxsize) -> list[Message]:
     """What was said in a conversation and users may go on from, but for what is being answered, between two
     ids, as it reads; of more than is ever needed the newest."""
-    return in_order(Message.objects.raw(SETTLED, [conversation.pk, after, until, MOST_READ]))
+    return in_order(read(Message, SETTLED, [conversation.pk, after, until, MOST_READ]))
 
 
 def newest(messages: QuerySet[Message]) -> list[Message]:

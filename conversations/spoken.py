@@ -7,16 +7,16 @@ nobody waits on the line for a process that died.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from django.db import connection, transaction
 from django.utils import timezone
 
-from bots.database import execute_quickly, first_row, insert, model_of
+from bots.database import execute_quickly, insert, model_of, rows_of
 from bots.events import JSONDict
 from bots.known import REVISION, known_at
 from bots.robots import load_robot
@@ -80,35 +80,39 @@ def begin(
     said = {"question": question, "asked": ids[0], "answered": ids[1], "extra": json.dumps(extra)}
     with connection.cursor() as cursor:
         execute_quickly(cursor, statement(), {**parameters, **said})
-        begun = first_row(cursor)
+        begun = rows_of(cursor)
     if not begun:
         raise Conversation.DoesNotExist(f"conversation {conversation_id} is gone")
-    conversation = model_of(Conversation, begun)
-    if begun["turn_id"] is None:
+    turn = begun_turn(begun[0], whisper=whisper, at=now)
+    asked = uttered(turn.conversation, Message.Sender.USER, ids[0], extra, turn=turn, at=now, text=question)
+    asked.pk = begun[0]["question_id"]
+    turn.questions = [asked] if question else []
+    if word := handoff_word(turn):
+        hand_over(turn, Handoff.Cause.WORDS, f"the user asked for people: {word}")
+        raise Silent("the user asked for people")
+    return turn
+
+
+def begun_turn(row: Mapping[str, Any], *, whisper: str, at: datetime) -> Turn:
+    """The turn of which BEGIN tells.  Raises Silent where there is none."""
+    conversation = model_of(Conversation, row)
+    if row["turn_id"] is None:
         is_ours = conversation.owner == Conversation.Owner.ROBOT
         raise Silent("the robot is disabled" if is_ours else "people have the conversation")
-    conversation.revision = begun["revision"]
     known = known_at(conversation.revision)
     conversation.robot = known.get(load_robot, conversation.robot_id)
-    turn = Turn(
-        pk=begun["turn_id"],
+    return Turn(
+        pk=row["turn_id"],
         conversation=conversation,
         is_spoken=True,
         whisper=whisper,
         state=Turn.State.THINKING,
         epoch=conversation.epoch,
         attempt=1,
-        tier=begun["tier_id"] and known.get(users.load_tier, begun["tier_id"]),
-        queued_at=now,
-        started_at=now,
+        tier=known.get(users.load_tier, row["tier_id"]) if row["tier_id"] else None,
+        queued_at=at,
+        started_at=at,
     )
-    asked = uttered(conversation, Message.Sender.USER, ids[0], extra, turn=turn, at=now, text=question)
-    asked.pk = begun["question_id"]
-    turn.questions = [asked] if question else []
-    if word := handoff_word(turn):
-        hand_over(turn, Handoff.Cause.WORDS, f"the user asked for people: {word}")
-        raise Silent("the user asked for people")
-    return turn
 
 
 @cache

@@ -21,6 +21,7 @@ from django.db.models import Subquery
 from django.utils import timezone
 
 from bots import draining
+from bots.database import read
 from bots.errors import VendorError
 from bots.known import REVISION, known_at
 from bots.robots import load_robot
@@ -100,7 +101,7 @@ def take(conversation_id: int) -> Turn | None:
 def lock(conversation_id: int) -> Conversation:
     """The conversation with all that a turn goes by, held until the end of the transaction.  Raises
     Conversation.DoesNotExist, where it was erased meanwhile."""
-    conversation = next(iter(Conversation.objects.raw(LOCK, [conversation_id])), None)
+    conversation = next(iter(read(Conversation, LOCK, [conversation_id])), None)
     if conversation is None:
         raise Conversation.DoesNotExist(f"conversation {conversation_id} is gone")
     conversation.robot = known_at(conversation.revision).get(load_robot, conversation.robot_id)
