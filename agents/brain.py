@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from django.db import connections
+from django.db import connection, connections
 from django.utils.crypto import constant_time_compare
 
 from agents import rounds, whispers
 from agents.completions import Refused, Request
 from agents.line import Line
 from agents.models import AgentTemplate, Call
-from bots.database import read, release_connection
-from bots.known import known_now
+from bots.database import model_of, release_connection, rows_of
+from bots.known import REVISION, known_at
 from conversations import spoken, users, wakeups
 from conversations.delivering import owned
 from conversations.errors import NeedsPeople, NoModelAnswered, OverLimit, Superseded
@@ -32,26 +33,42 @@ log = structlog.get_logger(__name__)
 
 BEARER = "bearer "
 # An instance may ask before its creation was answered: its user in the room is known even then.
-FIND_CALL: Final = """
-SELECT call.id, call.conversation_id, call.is_synced, session.public_id AS session_public_id
-  FROM agents_call AS call JOIN conversations_session AS session ON session.id = call.session_id
- WHERE call.template_id = %s
-   AND (call.agent_user_id = nullif(%s, '') OR call.instance_id = nullif(%s, ''))
- ORDER BY call.id DESC LIMIT 1
-"""
+FIND: Final = f"""
+WITH asking AS (
+    SELECT call.id, call.conversation_id, call.is_synced, session.public_id AS session_public_id
+      FROM agents_agenttemplate AS template
+      JOIN agents_call AS call ON call.template_id = template.id
+      JOIN conversations_session AS session ON session.id = call.session_id
+     WHERE template.slug = %s
+       AND (call.agent_user_id = nullif(%s, '') OR call.instance_id = nullif(%s, ''))
+     ORDER BY call.id DESC LIMIT 1
+)
+SELECT asking.*, now.revision FROM (SELECT {REVISION} AS revision) AS now LEFT JOIN asking ON true
+"""  # noqa: S608
 NOBODY = "unknown-"  # before the ids of callers of whom the agent told nothing
 
 
-def admit(slug: str, authorization: str) -> AgentTemplate:
-    """The template whose bearer this is.  Raises Refused."""
-    template = known_now().get(find_template, slug)
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: an agent of this template, in that call if it is one that we have started."""
+
+    template: AgentTemplate
+    call: Call | None
+
+
+def admit(slug: str, authorization: str, request: Request) -> Caller:
+    """Who asks, if the bearer is the template's.  Raises Refused."""
+    with connection.cursor() as cursor:
+        cursor.execute(FIND, [slug, request.agent_user_id, request.instance_id])
+        [found] = rows_of(cursor)
+    template = known_at(found["revision"]).get(find_template, slug)
     if template is None:
         raise Refused(404, "no_such_template", "There is no such agent template.")
     has_scheme = authorization[: len(BEARER)].lower() == BEARER
     token = authorization[len(BEARER) :].strip() if has_scheme else ""
     if not constant_time_compare(token, template.brain_secret):
         raise Refused(401, "invalid_api_key", "The bearer token is not this template's.")
-    return template
+    return Caller(template, model_of(Call, found) if found["id"] else None)
 
 
 def find_template(slug: str) -> AgentTemplate | None:
@@ -59,23 +76,15 @@ def find_template(slug: str) -> AgentTemplate | None:
     return AgentTemplate.objects.filter(slug=slug, enabled=True).select_related("robot").first()
 
 
-def answer(template: AgentTemplate, request: Request, line: Line) -> None:
+def answer(caller: Caller, request: Request, line: Line) -> None:
     """Say an answer, or that there is none.  Blocks until it is said."""
     try:
-        with structlog.contextvars.bound_contextvars(template=template.slug, round=request.round_id):
-            take_turn(template, request, line)
+        with structlog.contextvars.bound_contextvars(template=caller.template.slug, round=request.round_id):
+            take_turn(caller, request, line)
     except Exception:
         log.exception("no answer in a call")
         if not line.said:
-            line.say(template.robot.fallback)
-
-
-def call_of(template: AgentTemplate, request: Request) -> Call | None:
-    """The call that the agent is in."""
-    if not (request.instance_id or request.agent_user_id):
-        return None
-    ids = [template.pk, request.agent_user_id, request.instance_id]
-    return next(iter(read(Call, FIND_CALL, ids)), None)
+            line.say(caller.template.robot.fallback)
 
 
 def conversation_of(template: AgentTemplate, request: Request) -> Conversation:
@@ -88,12 +97,12 @@ def conversation_of(template: AgentTemplate, request: Request) -> Conversation:
     return conversation
 
 
-def take_turn(template: AgentTemplate, request: Request, line: Line) -> None:
-    call = call_of(template, request)
+def take_turn(caller: Caller, request: Request, line: Line) -> None:
+    call = caller.call
     whisper = whispers.read(request.question)
     try:
         turn = spoken.begin(
-            call.conversation_id if call else conversation_of(template, request).pk,
+            call.conversation_id if call else conversation_of(caller.template, request).pk,
             question="" if whisper else request.question,
             whisper=whisper,
             ids=rounds.ids_of(call, request.round_id or new_public_id()),

@@ -109,10 +109,10 @@ class Exchange:
     def _think(self) -> None:
         """In a thread: say what there is to say."""
         try:
-            template = brain.admit(self._template, self._authorization)
             request = Request.read(self._body)
+            caller = brain.admit(self._template, self._authorization, request)
             self._call(self._request.set_result, request)
-            brain.answer(template, request, self._line)
+            brain.answer(caller, request, self._line)
         except Refused as refusal:
             self._call(self._request.set_exception, refusal)
         except Exception:

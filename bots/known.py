@@ -15,8 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from django.db import connection
-
 # Of all changes that nobody has taken the place of, which as a rule is one; NULL: there was none yet.
 REVISION: Final = "(SELECT string_agg(value::text, ' ' ORDER BY value) FROM bots_revision)"
 
@@ -56,14 +54,6 @@ class Memory:
             self._known = known
         return known
 
-    def now(self) -> Known:
-        """What is known under the revision of this moment."""
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {REVISION}")
-            (revision,) = cursor.fetchone()
-        return self.at(revision)
-
 
 _memory = Memory()
 known_at = _memory.at
-known_now = _memory.now

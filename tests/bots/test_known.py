@@ -15,7 +15,7 @@ from pytest_django import DjangoAssertNumQueries
 from agents.models import AgentTemplate
 from bots import health
 from bots.errors import ModelUnreachable
-from bots.known import Memory, known_now
+from bots.known import REVISION, Known, Memory, known_at
 from bots.models import (
     AccountMemory,
     ModelHealth,
@@ -43,6 +43,14 @@ def robot(db: None, paper_cloud: Cloud) -> Robot:
 def execute(statement: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement)
+
+
+def known_now() -> Known:
+    """What is known under the revision of this moment."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {REVISION}")
+        (revision,) = cursor.fetchone()
+    return known_at(revision)
 
 
 def persona(robot: Robot) -> str:
