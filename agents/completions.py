@@ -61,6 +61,9 @@ class Request:
         )
 
 
+NOTHING: Final = Request(model="", question="", is_stream=False)
+
+
 def parsed(body: bytes) -> JSONDict:
     try:
         content = clean_json(json.loads(body))

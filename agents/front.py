@@ -12,7 +12,7 @@ import structlog
 from django.db import connections
 
 from agents import brain
-from agents.completions import DONE, Completion, Refused, Request, as_json
+from agents.completions import DONE, NOTHING, Completion, Refused, Request, as_json
 from agents.line import Line
 from bots.events import JSONDict
 from conversations.front import BodyTooLarge, Disconnected, read_body
@@ -109,8 +109,7 @@ class Exchange:
     def _think(self) -> None:
         """In a thread: say what there is to say."""
         try:
-            request = Request.read(self._body)
-            caller = brain.admit(self._template, self._authorization, request)
+            request, caller = self._admitted()
             self._call(self._request.set_result, request)
             brain.answer(caller, request, self._line)
         except Refused as refusal:
@@ -122,6 +121,15 @@ class Exchange:
         finally:
             self._call(self._pieces.put_nowait, None)
             connections.close_all()  # they are this thread's
+
+    def _admitted(self) -> tuple[Request, brain.Caller]:
+        """Raises Refused: strangers for who they are, before what is wrong with their question."""
+        try:
+            request = Request.read(self._body)
+        except Refused:
+            brain.admit(self._template, self._authorization, NOTHING)
+            raise
+        return request, brain.admit(self._template, self._authorization, request)
 
     def _call(self, act: Callable[..., object], *arguments: object) -> None:
         self._loop.call_soon_threadsafe(act, *arguments)

@@ -145,6 +145,12 @@ def test_who_has_not_the_bearer_is_refused(template: AgentTemplate, call: Call, 
     assert not Turn.objects.exists()
 
 
+def test_a_stranger_is_not_told_what_is_wrong_with_the_question(template: AgentTemplate) -> None:
+    asked = Asked(scope=scope(template.slug, (b"authorization", b"Bearer wrong")), body=b"{").run()
+
+    assert asked.status == 401
+
+
 def test_the_bearer_is_one_templates(template: AgentTemplate, call: Call) -> None:
     AgentTemplate.objects.filter(pk=template.pk).update(slug="other", enabled=False)
 
