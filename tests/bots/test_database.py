@@ -34,12 +34,14 @@ def test_the_transaction_around_a_test_counts_as_none() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_what_was_committed_quickly_is_waited_for() -> None:
     with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = on")  # tests do without
         execute_quickly(cursor, "SELECT pg_logical_emit_message(true, 'test', '')", {})
         cursor.execute("SELECT pg_current_wal_insert_lsn()")
         (written,) = cursor.fetchone()
 
         wait_for_disk()
 
+        cursor.execute("RESET synchronous_commit")
         cursor.execute("SELECT pg_current_wal_flush_lsn() >= %s::pg_lsn", [written])
         assert cursor.fetchone() == (True,)
 
