@@ -268,6 +268,13 @@ class Parley:
         [(count,)] = self.installation.query(f"SELECT count(*) FROM {table}")
         return int(count)
 
+    def stored_callbacks(self, holding: str) -> int:
+        """How many we have stored with this in their body.  Other tests' may still come in."""
+        [(count,)] = self.installation.query(
+            "SELECT count(*) FROM conversations_callback WHERE strpos(body, %s) > 0", holding
+        )
+        return int(count)
+
 
 @dataclass(frozen=True)
 class User:
