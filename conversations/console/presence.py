@@ -28,14 +28,25 @@ class Presence:
         """Keep a process's word; → whether others look now than before."""
         before = self.names(conversation_id)
         self._heard.setdefault(conversation_id, {})[process] = names, now
+        if not names:
+            self._drop(conversation_id, process)
         return self.names(conversation_id) != before
 
     def forget_silent(self, now: float) -> set[int]:
         """Forget whom no process has told of lately; → at which conversations they looked."""
-        gone = set()
-        for conversation_id, told in list(self._heard.items()):
-            silent = [process for process, (_, at) in told.items() if now - at > FORGET_S]
-            gone |= {conversation_id for process in silent if told.pop(process)[0]}
-            if not told:
-                del self._heard[conversation_id]
-        return gone
+        silent = [
+            (conversation_id, process)
+            for conversation_id, told in self._heard.items()
+            for process, (_, at) in told.items()
+            if now - at > FORGET_S
+        ]
+        for conversation_id, process in silent:
+            self._drop(conversation_id, process)
+        return {conversation_id for conversation_id, _ in silent}
+
+    def _drop(self, conversation_id: int, process: str) -> None:
+        """Nothing is left of it: a process without consoles hears of the others' all the time."""
+        told = self._heard[conversation_id]
+        del told[process]
+        if not told:
+            del self._heard[conversation_id]

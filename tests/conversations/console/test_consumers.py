@@ -211,6 +211,8 @@ def test_whom_a_dead_process_told_of_is_forgotten() -> None:
     assert there.forget_silent(FORGET_S) == set()
     assert there.forget_silent(FORGET_S + 1) == {1}
     assert there.names(1) == ["peter"]
+    assert there.note(1, "alive", [], now=FORGET_S + 1)
+    assert there.names(1) == []
 
 
 def test_a_console_that_falls_behind_has_to_come_back(conversation: Conversation, admin_user: User) -> None:
